@@ -1,0 +1,181 @@
+"""Every error that a user can meet, and the exit code that goes with it.
+
+    FriendliIacError            1   something went wrong; says what is safe and what to do next
+    ├── UsageError             64   the command line or the settings make no sense
+    ├── ManifestError           1   problems in manifests, all of them, each with its place
+    ├── ApiError                1   the API said no, or something that is no answer
+    │   ├── AuthError           3   the token is missing, unknown, or may not do this
+    │   ├── NotFound            1   404
+    │   └── Unreachable         1   no usable answer came: whether it took effect is unknown
+    ├── StateError              1   the state or its journal cannot be read or written
+    ├── SettleError             4   an interrupted apply left something only a person can decide
+    ├── PartlyApplied           4   some changes were made, others were not
+    ├── Refused                 5   protection or policy forbids it; nothing was sent
+    ├── StalePlan               6   what the plan was made from has moved
+    ├── Locked                  7   another apply is at work
+    ├── Cancelled               8   Ctrl-C or SIGTERM
+    └── TimedOut                9   the service did not get there in time
+
+Errors carry data; nothing branches on a message.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import ClassVar
+
+
+class FriendliIacError(Exception):
+    """What happened (`str(error)`), what is safe (`safe`), and what to type next (`next`)."""
+
+    exit_code: ClassVar[int] = 1
+
+    def __init__(self, message: str, *, safe: str = "", next: str = "") -> None:
+        super().__init__(message)
+        self.safe = safe
+        self.next = next
+
+
+class UsageError(FriendliIacError):
+    exit_code = 64
+
+
+@dataclass(frozen=True, order=True)
+class Problem:
+    """One thing wrong in a file. `line` and `column` count from 1; 0 means that there is none."""
+
+    file: str
+    line: int
+    column: int
+    message: str
+    remedy: str = ""
+    snippet: str = ""
+    rule: str = "invalid"
+
+    @property
+    def place(self) -> str:
+        """`file:line:column`, as editors and CI understand it."""
+        return f"{self.file}:{self.line}:{self.column}" if self.line else self.file
+
+
+class ManifestError(FriendliIacError):
+    """All problems of one run, in the order of the files."""
+
+    def __init__(self, problems: Sequence[Problem]) -> None:
+        self.problems = tuple(sorted(set(problems)))
+        count = len(self.problems)
+        super().__init__(
+            f"{count} problem{'s' if count != 1 else ''} in the manifests",
+            safe="Nothing was sent and nothing was changed.",
+        )
+
+
+class ApiError(FriendliIacError):
+    """An answer that is no success: `status` is the HTTP status, or 0 when none came."""
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        status: int = 0,
+        method: str = "",
+        path: str = "",
+        safe: str = "",
+        next: str = "",
+    ) -> None:
+        super().__init__(message, safe=safe, next=next)
+        self.status = status
+        self.method = method
+        self.path = path
+
+
+class AuthError(ApiError):
+    exit_code = 3
+
+
+class NotFound(ApiError):
+    pass
+
+
+class Unreachable(ApiError):
+    """No usable answer: refused, dropped, timed out, 429, 5xx, or a body that is not JSON.
+
+    For anything but a read, the request may have taken effect.
+    `retry_after` is in seconds, as the server asked, or None.
+    """
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        status: int = 0,
+        method: str = "",
+        path: str = "",
+        retry_after: float | None = None,
+    ) -> None:
+        super().__init__(
+            message,
+            status=status,
+            method=method,
+            path=path,
+            next="Try again; `friendli-iac doctor` shows what can be reached.",
+        )
+        self.retry_after = retry_after
+
+
+class StateError(FriendliIacError):
+    pass
+
+
+class SettleError(FriendliIacError):
+    """An interrupted apply left `address` in doubt; `candidates` are the ids in question."""
+
+    exit_code = 4
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        address: str,
+        candidates: Sequence[str] = (),
+        safe: str = "",
+        next: str = "",
+    ) -> None:
+        super().__init__(message, safe=safe, next=next)
+        self.address = address
+        self.candidates = tuple(candidates)
+
+
+class PartlyApplied(FriendliIacError):
+    exit_code = 4
+
+
+class Refused(FriendliIacError):
+    exit_code = 5
+
+
+class StalePlan(FriendliIacError):
+    """`moved` names each thing that is no longer as the plan found it."""
+
+    exit_code = 6
+
+    def __init__(self, moved: Sequence[str]) -> None:
+        self.moved = tuple(moved)
+        super().__init__(
+            "the plan is stale: " + "; ".join(self.moved),
+            safe="Nothing was sent for what has moved.",
+            next="Make a new plan, review it, and apply that.",
+        )
+
+
+class Locked(FriendliIacError):
+    exit_code = 7
+
+
+class Cancelled(FriendliIacError):
+    exit_code = 8
+
+
+class TimedOut(FriendliIacError):
+    exit_code = 9

@@ -1,0 +1,115 @@
+"""Addresses, the live resource, and the interface that every kind has.
+
+A kind is one file in this package: the pydantic model of its `spec`, and a `Kind` that says how the
+live resource is read and which requests change it. Nothing outside that file knows a kind's name.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Literal, Protocol
+
+from friendli_iac.resources.spec import Spec, SpecModel
+
+
+@dataclass(frozen=True, order=True)
+class Address:
+    """`Endpoint/chat`: a kind and the name that the manifest gives. Unique in a project."""
+
+    kind: str
+    name: str
+
+    def __str__(self) -> str:
+        return f"{self.kind}/{self.name}"
+
+    @classmethod
+    def parse(cls, text: str) -> Address:
+        """The address that `text` spells; ValueError when it is not `Kind/name`."""
+        kind, slash, name = text.partition("/")
+        if not (kind and slash and name):
+            raise ValueError(f"{text!r} is not an address; an address looks like Endpoint/chat")
+        return cls(kind, name)
+
+
+Health = Literal["served", "changing", "failed", "stopped"]
+
+
+@dataclass(frozen=True)
+class Observed:
+    """What the API shows of one resource now.
+
+    `spec` holds the readable fields, canonical. `version` is the number of the newest version, or
+    None when it was not asked for. `status`, `phase` and `error` are the API's own words.
+    """
+
+    id: str
+    project: str
+    name: str
+    spec: Spec
+    status: str
+    health: Health
+    phase: str | None = None
+    error: str | None = None
+    created_at: str | None = None
+    updated_at: str | None = None
+    version: int | None = None
+    team: str | None = None
+    details: Mapping[str, Any] = field(default_factory=dict)
+
+
+Step = Literal["create", "update", "restart", "terminate", "delete"]
+Action = Literal["no-op", "record", "create", "update", "replace", "delete", "restart", "verify"]
+
+
+class Kind(Protocol):
+    """What the rest of the program knows of a kind that has resources of its own.
+
+    `api` is the kind's client: each kind states the calls that it makes as a Protocol of its own.
+    Methods that take it raise ApiError and its children.
+    """
+
+    name: str
+    model: type[SpecModel]
+
+    def desired(self, address: Address, written: Spec) -> Spec:
+        """What the manifest wants: `written` with the defaults that are always managed."""
+        ...
+
+    def presumed(self, spec: Spec) -> Spec:
+        """For an import: `spec` with the write-only values presumed where nobody said otherwise."""
+        ...
+
+    def inheritable(self, current: Spec, desired: Spec) -> Spec:
+        """What of `current` may stand in for fields that `desired` leaves out."""
+        ...
+
+    def complete(self, target: Spec) -> Spec:
+        """`target` with what a request must say and neither manifest nor live resource gave."""
+        ...
+
+    def steps(self, action: Action, observed: Observed | None) -> tuple[Step, ...]:
+        """The effects that bring `action` about, in order; each is journalled by itself."""
+        ...
+
+    def list(self, api: Any, project: str) -> dict[str, Observed]:
+        """Every resource of the project, complete, by id; `spec` and `name` are empty."""
+        ...
+
+    def read(self, api: Any, id: str, listed: Observed | None = None) -> Observed:
+        """One resource, its status taken from `listed` when given. NotFound when there is none."""
+        ...
+
+    def newest_version(self, api: Any, id: str) -> int | None:
+        """The number of the newest version, served or not; None when no number can be read."""
+        ...
+
+    def send(
+        self, api: Any, step: Step, *, id: str | None, spec: Spec, comment: str, key: str
+    ) -> str | None:
+        """Sends the one request of `step`. The id of what was created, when the API tells it."""
+        ...
+
+    def health(self, status: str) -> Health:
+        """What a status means for us; a status that nobody knows is `changing`."""
+        ...

@@ -1,0 +1,229 @@
+"""The specification of an Endpoint, as manifests write it.
+
+Which fields the API gives back, and which it does not, is from Friendli's OpenAPI of 2026-07-22
+(`DedicatedEndpointSpec`): what is not in it carries the marker `WriteOnly`.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, ClassVar, Self
+
+from pydantic import BeforeValidator, Field, field_validator, model_validator
+from pydantic_core import PydanticCustomError
+
+from friendli_iac.resources import instances
+from friendli_iac.resources.autoscaling import Scaling
+from friendli_iac.resources.spec import (
+    Bool,
+    Float,
+    Immutable,
+    Int,
+    Local,
+    Ref,
+    SpecModel,
+    Text,
+    WriteOnly,
+    leaves,
+)
+
+
+class HuggingFaceModel(SpecModel):
+    """A model repository on Hugging Face."""
+
+    repo: Annotated[Text, WriteOnly()] = Field(
+        description="The repository, such as `meta-llama/Llama-3.1-8B-Instruct`."
+    )
+    revision: Annotated[Text, WriteOnly()] | None = Field(
+        default=None,
+        description="The commit. Left out, Friendli takes the newest one when it deploys.",
+    )
+
+
+class UploadedModel(SpecModel):
+    """A model that was uploaded to Friendli."""
+
+    id: Annotated[Text, WriteOnly()] = Field(description="The id of the uploaded model.")
+
+
+class Model(SpecModel):
+    """Which model is served: from Hugging Face, or uploaded."""
+
+    ALTERNATIVES: ClassVar = (("huggingFace",), ("uploaded",))
+    REQUIRED: ClassVar = True
+
+    hugging_face: HuggingFaceModel | None = None
+    uploaded: UploadedModel | None = None
+
+
+def _gpu(value: object) -> object:
+    return instances.normalise_gpu(value) if isinstance(value, str) else value
+
+
+class Instance(SpecModel):
+    """The GPUs of one replica."""
+
+    ALTERNATIVES: ClassVar = (("gpu", "count"), ("optionId",))
+    REQUIRED: ClassVar = True
+
+    gpu: Annotated[Text, BeforeValidator(_gpu)] | None = Field(
+        default=None,
+        description="A100 80GB, H100, H200, B200 or B300; `NVIDIA H100` and `h100` are understood.",
+    )
+    count: Annotated[Int, Field(ge=1)] | None = Field(
+        default=None, description="GPUs per replica: 1, 2, 4 or 8. Left out on a create: 1."
+    )
+    option_id: Annotated[Text, WriteOnly()] | None = Field(
+        default=None, description="The API's instance option id, for one that has no name here yet."
+    )
+
+    @model_validator(mode="before")
+    @classmethod
+    def _known_option(cls, value: object) -> object:
+        # An id that the table knows is the same wish as its GPU and count: one canonical form.
+        if isinstance(value, dict) and set(value) == {"optionId"}:
+            known = instances.from_option_id(str(value["optionId"]))
+            return {"gpu": known[0], "count": known[1]} if known else value
+        return value
+
+    @model_validator(mode="after")
+    def _exists(self) -> Self:
+        if self.count is not None and self.gpu is None:
+            raise PydanticCustomError("instance", "count needs gpu beside it")
+        if self.gpu is not None and not instances.counts(self.gpu):
+            raise PydanticCustomError(
+                "instance",
+                "no GPU is called {gpu}: there are {gpus} (another one can be given as optionId)",
+                {"gpu": self.gpu, "gpus": ", ".join(instances.GPUS)},
+            )
+        if self.gpu is not None and instances.option_id(self.gpu, self.count or 1) is None:
+            raise PydanticCustomError(
+                "instance",
+                "{gpu} comes in {counts} per replica, not {count}",
+                {
+                    "gpu": self.gpu,
+                    "counts": ", ".join(map(str, instances.counts(self.gpu))),
+                    "count": self.count,
+                },
+            )
+        return self
+
+
+class Autoscaling(Scaling):
+    """Replicas: by load, a fixed number, or as an AutoscalingPolicy says."""
+
+    ALTERNATIVES: ClassVar = (
+        ("minReplicas", "maxReplicas", "cooldown"),
+        ("replicas",),
+        ("policy",),
+    )
+
+    replicas: Annotated[Int, WriteOnly(), Field(ge=1)] | None = Field(
+        default=None, description="A fixed number of replicas, without autoscaling."
+    )
+    policy: Annotated[Text, Ref("AutoscalingPolicy")] | None = Field(
+        default=None, description="The name of an AutoscalingPolicy in these manifests."
+    )
+
+
+class Tokenizer(SpecModel):
+    """How special tokens are treated."""
+
+    add_special_tokens: Bool | None = Field(
+        default=None, description="Add special tokens to the input. Left out on a create: true."
+    )
+    skip_special_tokens: Bool | None = Field(
+        default=None, description="Leave special tokens out of the output. On a create: true."
+    )
+
+
+class Backpressure(SpecModel):
+    """When new requests are turned away instead of queued."""
+
+    metric: Annotated[Text, WriteOnly(), Field(pattern="^[A-Z][A-Z_]*$")] = Field(
+        description="TPOT_MS, TTFT_MS, REQUEST_COUNT, WORKSPACE_UTILIZATION or "
+        "QUEUED_PREFILL_TOKENS."
+    )
+    threshold: Annotated[Float, WriteOnly()] = Field(
+        description="Above this value of the metric, requests are turned away."
+    )
+
+
+class Queue(SpecModel):
+    """The request queue in front of the engine."""
+
+    timeout_ms: Annotated[Int, WriteOnly(), Field(ge=0)] | None = Field(
+        default=None, description="How long a request may wait in the queue, in milliseconds."
+    )
+    backpressure: Backpressure | None = None
+
+
+class Engine(SpecModel):
+    """Settings of the inference engine (`advanced` in the API)."""
+
+    max_batch_size: Annotated[Int, Field(ge=1)] | None = Field(
+        default=None, description="The most sequences that are processed at once."
+    )
+    max_input_length: Annotated[Int, Field(ge=1)] | None = Field(
+        default=None, description="The longest input, in tokens."
+    )
+    max_context_length: Annotated[Int, Field(ge=1)] | None = Field(
+        default=None, description="The longest input and output together, in tokens."
+    )
+    max_token_count: Annotated[Int, WriteOnly(), Field(ge=1)] | None = Field(
+        default=None, description="The most tokens of a batch. The API's default is 2560."
+    )
+    content_logging: Annotated[Bool, WriteOnly()] | None = Field(
+        default=None, description="Log what users send and receive. Always sent; off by default."
+    )
+    tokenizer: Tokenizer | None = None
+    queue: Queue | None = None
+
+
+class Lifecycle(SpecModel):
+    """What friendli-iac itself may do with the endpoint."""
+
+    prevent_destroy: Annotated[Bool, Local()] | None = Field(
+        default=None,
+        description="Refuse to delete or replace it. Holds until `false` has been applied, also "
+        "when the block or the whole document is removed.",
+    )
+    ignore_changes: Annotated[list[Text], Local()] | None = Field(
+        default=None,
+        description="Paths of fields below `spec` whose differences are left alone, such as "
+        "`autoscaling.maxReplicas`; a block's path stands for all that is in it.",
+    )
+
+    @field_validator("ignore_changes")
+    @classmethod
+    def _paths_exist(cls, paths: list[str] | None) -> list[str] | None:
+        known = [path for path, leaf in leaves(EndpointSpec).items() if not leaf.local]
+        for path in paths or ():
+            if not any(leaf == path or leaf.startswith(path + ".") for leaf in known):
+                raise PydanticCustomError(
+                    "ignore_changes", "ignoreChanges: there is no field {path}", {"path": path}
+                )
+        return paths
+
+
+class EndpointSpec(SpecModel):
+    """A Dedicated Endpoint: one model on dedicated GPUs behind one id.
+
+    What is left out is not managed: it is sent back as it is found.
+    """
+
+    project: Annotated[Text, Immutable()] = Field(
+        description="The id of the Friendli project. Changing it replaces the endpoint."
+    )
+    name: Text | None = Field(
+        default=None, description="The endpoint's name, where it is not `metadata.name`."
+    )
+    model: Model
+    instance: Instance
+    autoscaling: Autoscaling | None = None
+    engine: Engine | None = None
+    version_comment: Annotated[Text, Local()] | None = Field(
+        default=None,
+        description="Text for the Versions tab, sent with the next new version. A change of it "
+        "alone makes no new version.",
+    )
+    lifecycle: Lifecycle | None = None

@@ -1,0 +1,262 @@
+"""Specifications: field markers, value types, and what can be done with them by path.
+
+A specification is written as a pydantic model (`SpecModel`) and worked with in canonical form
+(`Spec`): a dict of camelCase keys and JSON values that holds only what was written.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from functools import cache
+from typing import Annotated, Any, ClassVar, Self, get_args
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, Strict, model_validator
+from pydantic.alias_generators import to_camel
+from pydantic_core import PydanticCustomError
+
+
+@dataclass(frozen=True)
+class WriteOnly:
+    """The API never gives it back: compared with what was last applied, never with live."""
+
+
+@dataclass(frozen=True)
+class Immutable:
+    """Cannot change in place: a difference replaces the resource."""
+
+
+@dataclass(frozen=True)
+class Local:
+    """Kept in our state only: a difference is recorded without an API call."""
+
+
+@dataclass(frozen=True)
+class Ref:
+    """Names a template of `kind`, whose spec takes the place of the block around it."""
+
+    kind: str
+
+
+# --- values ------------------------------------------------------------------------------------
+
+
+class ExternalText(str):
+    """Text that a `${…}` put in: it may stand for a number or a boolean, as YAML text may not."""
+
+    __slots__ = ()
+
+
+def _number(value: object) -> object:
+    if isinstance(value, ExternalText) and re.fullmatch(r"[+-]?\d+", value):
+        return int(value)
+    return value
+
+
+def _float(value: object) -> object:
+    if isinstance(value, ExternalText) and re.fullmatch(r"[+-]?\d+(\.\d+)?", value):
+        return float(value)
+    return value
+
+
+def _boolean(value: object) -> object:
+    if isinstance(value, ExternalText) and value in ("true", "false"):
+        return value == "true"
+    return value
+
+
+_UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
+
+
+def parse_duration(value: object) -> int:
+    """Seconds of `90s`, `5m`, `1h30m` or `2d`. PydanticCustomError for anything else."""
+    text = str(value) if isinstance(value, str) else ""
+    parts = re.findall(r"(\d+)([smhd])", text)
+    if not parts or "".join(n + u for n, u in parts) != text:
+        bare = isinstance(value, int) and not isinstance(value, bool)
+        example = f"{value}s" if bare else "90s, 5m or 1h30m"
+        raise PydanticCustomError(
+            "duration", "a duration needs a unit: write {example}", {"example": example}
+        )
+    return sum(int(n) * _UNITS[u] for n, u in parts)
+
+
+def format_duration(seconds: int) -> str:
+    """The shortest spelling that `parse_duration` reads back: `90s`, `5m`, `1h30m`."""
+    rest, text = seconds, ""
+    for unit in "dhms":
+        count, rest = divmod(rest, _UNITS[unit])
+        text += f"{count}{unit}" if count else ""
+    return text or "0s"
+
+
+Int = Annotated[int, Strict(), BeforeValidator(_number)]
+Float = Annotated[float, BeforeValidator(_float)]
+Bool = Annotated[bool, Strict(), BeforeValidator(_boolean)]
+Text = Annotated[str, Strict(), Field(min_length=1)]
+# Canonical form: whole seconds. Manifests write `5m`; schemas show the pattern.
+Duration = Annotated[
+    int,
+    BeforeValidator(parse_duration),
+    Field(json_schema_extra={"type": "string", "pattern": r"^(\d+[smhd])+$", "examples": ["5m"]}),
+]
+
+
+class SpecModel(BaseModel):
+    """A block of a specification. Every field is optional to the model unless it has no default;
+    only fields that were written are part of the canonical form (`canonical`).
+    """
+
+    model_config = ConfigDict(
+        extra="forbid", alias_generator=to_camel, populate_by_name=False, frozen=True
+    )
+
+    # Groups of keys that exclude one another: naming a key of one drops every key of the others.
+    ALTERNATIVES: ClassVar[tuple[tuple[str, ...], ...]] = ()
+    # With ALTERNATIVES: whether one of the groups must be there.
+    REQUIRED: ClassVar[bool] = False
+
+    @model_validator(mode="after")
+    def _one_alternative(self) -> Self:
+        if not self.ALTERNATIVES:
+            return self
+        written = set(canonical(self))
+        named = [group for group in self.ALTERNATIVES if written.intersection(group)]
+        groups = ["/".join(group) for group in self.ALTERNATIVES]
+        if len(named) > 1:
+            both = " and ".join("/".join(k for k in g if k in written) for g in named)
+            raise PydanticCustomError(
+                "exclusive", "{both} exclude each other: keep one", {"both": both}
+            )
+        if not named and self.REQUIRED:
+            raise PydanticCustomError(
+                "one_required", "one of {groups} is required", {"groups": ", ".join(groups)}
+            )
+        return self
+
+
+Spec = dict[str, Any]  # canonical: camelCase keys, JSON values, only what was written
+
+
+def canonical(model: BaseModel) -> Spec:
+    """The sparse JSON form of a specification: what was written, normalised, camelCase."""
+    dumped: Spec = model.model_dump(mode="json", by_alias=True, exclude_unset=True)
+    return dumped
+
+
+@dataclass(frozen=True)
+class Leaf:
+    """One field that holds a value: its dotted path, its behaviour, its description."""
+
+    path: str
+    description: str = ""
+    write_only: bool = False
+    immutable: bool = False
+    local: bool = False
+    ref: str | None = None
+    duration: bool = False
+
+
+@cache
+def leaves(model: type[BaseModel]) -> Mapping[str, Leaf]:
+    """Every leaf below `model` by dotted path, in the order of the model."""
+    found: dict[str, Leaf] = {}
+    for name, info in model.model_fields.items():
+        key = info.alias or name
+        block = submodel(model, key)
+        if block is not None:
+            for inner in leaves(block).values():
+                path = f"{key}.{inner.path}"
+                found[path] = replace(inner, path=path)
+            continue
+        marks = [*info.metadata, *_nested_marks(info.annotation)]
+        kinds = {type(mark) for mark in marks}
+        refs = [mark.kind for mark in marks if isinstance(mark, Ref)]
+        found[key] = Leaf(
+            path=key,
+            description=info.description or "",
+            write_only=WriteOnly in kinds,
+            immutable=Immutable in kinds,
+            local=Local in kinds,
+            ref=refs[0] if refs else None,
+            duration=any(getattr(mark, "func", None) is parse_duration for mark in marks),
+        )
+    return found
+
+
+def _nested_marks(annotation: object) -> list[object]:
+    """The markers inside `Annotated[…] | None`, which pydantic leaves where they are."""
+    found = list(getattr(annotation, "__metadata__", ()))
+    for inner in get_args(annotation):
+        found += _nested_marks(inner)
+    return found
+
+
+@cache
+def submodel(model: type[BaseModel], key: str) -> type[SpecModel] | None:
+    """The block that `key` (as written in YAML) holds, or None when it holds a value."""
+    for name, info in model.model_fields.items():
+        if (info.alias or name) != key:
+            continue
+        options = [info.annotation, *getattr(info.annotation, "__args__", ())]
+        for option in options:
+            if isinstance(option, type) and issubclass(option, SpecModel):
+                return option
+    return None
+
+
+def overlay(
+    model: type[SpecModel] | None, base: Mapping[str, Any], over: Mapping[str, Any]
+) -> Spec:
+    """`base` with `over` on top, key by key. Where `over` names one of a block's alternatives, what
+    `base` holds of the others is dropped: fixed replicas never inherit an autoscaler's maximum.
+    """
+    merged: Spec = dict(base)
+    for group in model.ALTERNATIVES if model else ():
+        if any(key in over for key in group):
+            others = {key for g in model.ALTERNATIVES if g is not group for key in g}  # type: ignore[union-attr]
+            merged = {key: value for key, value in merged.items() if key not in others - set(group)}
+    for key, value in over.items():
+        block = submodel(model, key) if model else None
+        if (
+            block is not None
+            and isinstance(value, Mapping)
+            and isinstance(merged.get(key), Mapping)
+        ):
+            merged[key] = overlay(block, merged[key], value)
+        else:
+            merged[key] = value
+    return merged
+
+
+def get_path(spec: Mapping[str, Any], path: str, missing: object = None) -> Any:
+    """The value at a dotted path, or `missing`."""
+    here: Any = spec
+    for key in path.split("."):
+        if not isinstance(here, Mapping) or key not in here:
+            return missing
+        here = here[key]
+    return here
+
+
+def set_path(spec: Spec, path: str, value: object) -> None:
+    """Puts `value` at a dotted path, in place, making blocks as needed."""
+    *blocks, last = path.split(".")
+    for key in blocks:
+        spec = spec.setdefault(key, {})
+    spec[last] = value
+
+
+def drop_path(spec: Spec, path: str) -> None:
+    """Removes a dotted path, in place, and the blocks that it leaves empty."""
+    head, _, rest = path.partition(".")
+    if head not in spec:
+        return
+    if rest and isinstance(spec[head], dict):
+        drop_path(spec[head], rest)
+        if spec[head]:
+            return
+    elif rest:
+        return
+    del spec[head]
