@@ -1,0 +1,10 @@
+"""A Friendli API on this machine, to develop and test against: no GPUs, no bill, no network.
+
+It speaks real HTTP on loopback, keeps the documented rules of the real API, and can be told to fail
+in every way in which a network and a cloud fail. It shares no code with the rest of the package, so
+that a misunderstanding of the API cannot hide in both. It needs the extra `friendli-iac[emulator]`.
+"""
+
+from .server import Emulator, serve
+
+__all__ = ["Emulator", "serve"]

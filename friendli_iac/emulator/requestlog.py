@@ -1,0 +1,65 @@
+"""What was asked of the API, for tests to assert on."""
+
+import json
+import threading
+from collections import deque
+from collections.abc import Mapping
+from typing import Any
+from urllib.parse import parse_qsl
+
+from .model import Json
+
+_LOGGED_HEADERS = ("content-type", "idempotency-key", "user-agent", "x-friendli-team")
+_CAPACITY = 100_000
+
+
+class RequestLog:
+    """The requests to the API since the last `clear`, oldest first; safe in any thread."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._entries: deque[Json] = deque(maxlen=_CAPACITY)
+        self._seq = 0
+
+    def open(self, scope: Mapping[str, Any], body: bytes, time: float) -> Json:
+        """Write down a request that has just come in.
+
+        `status` stays None until it is answered. Of the token only its presence is kept.
+        """
+        headers = {name.decode(): value.decode("latin-1") for name, value in scope["headers"]}
+        query = scope["query_string"].decode("latin-1")
+        entry: Json = {
+            "time": time,
+            "method": scope["method"],
+            "path": scope["path"],
+            "query": dict(parse_qsl(query, keep_blank_values=True)),
+            "body": _parsed(body),
+            "headers": {name: headers[name] for name in _LOGGED_HEADERS if name in headers},
+            "authorization": "authorization" in headers,
+            "status": None,
+            "faults": [],
+        }
+        with self._lock:
+            self._seq += 1
+            entry = {"seq": self._seq, **entry}
+            self._entries.append(entry)
+        return entry
+
+    def entries(self) -> list[Json]:
+        """Copies of the entries."""
+        with self._lock:
+            return [dict(entry) for entry in self._entries]
+
+    def clear(self) -> None:
+        """Forget all requests; the numbers go on."""
+        with self._lock:
+            self._entries.clear()
+
+
+def _parsed(body: bytes) -> Any:
+    if not body:
+        return None
+    try:
+        return json.loads(body)
+    except ValueError:
+        return body.decode("utf-8", "replace")

@@ -1,0 +1,301 @@
+"""The operations of the API, apart from HTTP: what each one does to the endpoints."""
+
+import hashlib
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+from . import lifecycle
+from .model import (
+    FAILED,
+    SERVING,
+    SLEEPING,
+    TERMINATED,
+    Endpoint,
+    Json,
+    Version,
+    show_spec,
+    show_status,
+)
+from .paging import decode_cursor, take_page
+from .settings import settings_of_artifact, settings_of_create, settings_of_update
+from .store import Store
+from .validation import ApiError, Body, problem, unprocessable
+
+DEFAULT_TEAM = "team-emulator"
+ANY_ENDPOINT = "*"
+
+
+@dataclass(frozen=True, slots=True)
+class Caller:
+    """Who asks: a user, in one of the teams that the token belongs to."""
+
+    user: str
+    team: str
+
+
+@dataclass(slots=True)
+class Options:
+    """Switches that may be turned while the emulator runs."""
+
+    latency_ms: float = 0.0
+    """Added to every answer, in milliseconds."""
+    extra_fields: Json = field(default_factory=dict)
+    """Keys that a future API might add to each Status and each Spec."""
+    adapters_key: str | None = None
+    """A body key with a list of adapter routes. No public API attaches adapters, hence None."""
+
+
+@dataclass(frozen=True, slots=True)
+class Staleness:
+    """How far a list lags: it hides what is younger than `seconds`, and the `newest` ones."""
+
+    seconds: float = 0.0
+    newest: int = 0
+
+
+FRESH = Staleness()
+
+
+class Service:
+    """The API over a store. Whoever calls it holds the store's lock."""
+
+    def __init__(self, store: Store, durations: lifecycle.Durations, options: Options) -> None:
+        self.store = store
+        self.durations = durations
+        self.options = options
+        self.tokens: dict[str, tuple[str, tuple[str, ...]]] = {}
+        self.next_rollout_anywhere: str | None = None
+
+    # Who asks, and for what
+
+    def authenticate(self, authorization: str | None, team: str | None) -> Caller:
+        """The caller, by the Authorization and X-Friendli-Team headers; 401 or 403 otherwise.
+
+        Unless `tokens` says something else, every personal key (`flp_…`) is known.
+        """
+        scheme, _, token = (authorization or "").partition(" ")
+        known = self.tokens.get(token) if self.tokens else _anybody(token)
+        if scheme.lower() != "bearer" or known is None:
+            raise ApiError(401, {"message": "Unauthorized: the token is missing or not valid."})
+        user, teams = known
+        if team and team not in teams:
+            raise ApiError(403, {"message": f"Forbidden: you are not a member of team {team}."})
+        return Caller(user, team or teams[0])
+
+    def find(self, caller: Caller, endpoint_id: str) -> Endpoint:
+        """The endpoint; 404 also for one of another team (docs: "wrong endpoint/team")."""
+        endpoint = self.store.get(endpoint_id)
+        if endpoint is None or endpoint.team != caller.team:
+            raise ApiError(404, {"detail": f"Endpoint {endpoint_id} not found."})
+        return endpoint
+
+    def enter_project(self, caller: Caller, project: str, *, create: bool = False) -> None:
+        """403 for a project of another team. The first use creates a project."""
+        owner = self.store.team_of(project)
+        if owner is None and create:
+            self.store.claim(project, caller.team)
+        elif owner not in (None, caller.team):
+            raise ApiError(403, {"message": f"Forbidden: no access to project {project}."})
+
+    # Reading
+
+    def list_endpoints(
+        self, caller: Caller, project: str, cursor: str | None, limit: int, stale: Staleness
+    ) -> Json:
+        """`{data: {id: Status}, nextCursor}`, newest first (the real order is unknown)."""
+        if project:
+            self.enter_project(caller, project)
+        hidden = self._hidden(stale)
+        page, next_cursor = take_page(
+            (
+                (endpoint.serial, endpoint)
+                for endpoint in self.store.newest_first(decode_cursor(cursor))
+                if endpoint.team == caller.team
+                and project in ("", endpoint.project)
+                and endpoint.id not in hidden
+            ),
+            limit,
+        )
+        data = {endpoint.id: self.status(endpoint) for endpoint in page}
+        return {"data": data, "nextCursor": next_cursor}
+
+    def list_versions(self, endpoint: Endpoint, cursor: str | None, limit: int) -> Json:
+        """`{data: {"<number>": Spec}, nextCursor}`, newest first (the real order is unknown)."""
+        before = decode_cursor(cursor)
+        end = len(endpoint.versions) if before is None else before
+        page, next_cursor = take_page(((n, n) for n in range(end - 1, -1, -1)), limit)
+        extra = self.options.extra_fields
+        data = {str(number): show_spec(endpoint, extra, number) for number in page}
+        return {"data": data, "nextCursor": next_cursor}
+
+    def status(self, endpoint: Endpoint) -> Json:
+        """The Status of an endpoint."""
+        return show_status(endpoint, self.options.extra_fields)
+
+    def spec(self, endpoint: Endpoint) -> Json:
+        """The Spec of the version that serves."""
+        return show_spec(endpoint, self.options.extra_fields)
+
+    # Changing
+
+    def create(self, caller: Caller, body: Body) -> Json:
+        """A Status, without the id of the new endpoint: so says the OpenAPI."""
+        if body.get("hfModelRepo") is None and body.get("uploadedModelId") is None:
+            raise unprocessable(problem(("body", "hfModelRepo"), "missing", "Field required"))
+        settings = settings_of_create(body)
+        self.enter_project(caller, body["projectId"], create=True)
+        comment = body.get("initialVersionComment")
+        return self.status(self._create(caller, body["projectId"], settings, comment))
+
+    def update(self, endpoint: Endpoint, body: Body, user: str) -> Json:
+        """The Spec that serves once the update is accepted: the old one while it rolls out."""
+        settings = settings_of_update(endpoint.settings, body)
+        self._add_version(endpoint, settings, body.get("newVersionComment"), user)
+        return self.spec(endpoint)
+
+    def delete(self, endpoint: Endpoint) -> Json:
+        """An empty object (the answer is untyped in the OpenAPI).
+
+        Which statuses can be deleted is unknown in the real API; the emulator chooses the two in
+        which no machine is held.
+        """
+        if endpoint.status not in {TERMINATED, FAILED}:
+            lifecycle.refuse(endpoint, {endpoint.status}, "deleted")
+        self.store.remove(endpoint)
+        return {}
+
+    def sleep(self, endpoint: Endpoint) -> Json:
+        """Put to sleep."""
+        return self._move(endpoint, lambda: lifecycle.sleep(endpoint, self.store.now()))
+
+    def wake(self, endpoint: Endpoint) -> Json:
+        """Wake up."""
+        return self._move(
+            endpoint, lambda: lifecycle.wake(endpoint, self.store.now(), self.durations)
+        )
+
+    def restart(self, endpoint: Endpoint) -> Json:
+        """Start again what failed or was terminated."""
+        return self._move(
+            endpoint, lambda: lifecycle.restart(endpoint, self.store.now(), self.durations)
+        )
+
+    def terminate(self, endpoint: Endpoint) -> Json:
+        """Terminate."""
+        return self._move(
+            endpoint, lambda: lifecycle.terminate(endpoint, self.store.now(), self.durations)
+        )
+
+    def create_from_artifact(self, caller: Caller, body: Body) -> Json:
+        """The W&B route: one `idempotencyKey` in a project is one endpoint, rolled out each time.
+
+        A repeat with the same artifact version rolls out, too: unknown in the real API.
+        """
+        key, project = body.get("idempotencyKey"), body.get("projectId")
+        if key and not project:
+            raise ApiError(400, {"detail": "idempotencyKey needs projectId."})
+        project = project or f"{caller.team}-wandb"
+        self.enter_project(caller, project, create=True)
+        endpoint = self._by_key(project, key) if key else None
+        if endpoint is None:
+            settings = settings_of_artifact(None, body)
+            endpoint = self._create(caller, project, settings, None, key)
+        else:
+            settings = settings_of_artifact(endpoint.settings, body)
+            self._add_version(endpoint, settings, None, caller.user)
+        return {
+            "endpointId": endpoint.id,
+            "endpointName": settings["name"],
+            "projectId": project,
+            "projectName": project,
+            "teamId": caller.team,
+            "teamName": caller.team,
+        }
+
+    def infer(self, caller: Caller, model: str) -> None:
+        """Count an inference request to `ENDPOINT_ID[:ROUTE]`; 503 unless a version serves.
+
+        docs: any request wakes a sleeping endpoint. The plain text of the 503 was seen by clients.
+        """
+        endpoint_id, _, route = model.partition(":")
+        endpoint = self.find(caller, endpoint_id)
+        endpoint.inference_requests += 1
+        endpoint.last_inference_at = self.store.now()
+        answers = endpoint.status in SERVING
+        if endpoint.status == SLEEPING:
+            lifecycle.wake(endpoint, self.store.now(), self.durations)
+        self.store.save(endpoint)
+        if not answers:
+            raise ApiError(503, "Endpoint is unavailable")
+        if route and route not in endpoint.settings.get("adapters", ()):
+            raise ApiError(404, {"detail": f"Endpoint {endpoint_id} has no adapter {route}."})
+
+    def _create(
+        self,
+        caller: Caller,
+        project: str,
+        settings: Json,
+        comment: str | None,
+        idempotency_key: str | None = None,
+    ) -> Endpoint:
+        now = self.store.now()
+        endpoint_id, serial = self.store.new_identity()
+        endpoint = Endpoint(
+            id=endpoint_id,
+            serial=serial,
+            team=caller.team,
+            project=project,
+            creator=caller.user,
+            created_at=now,
+            updated_at=now,
+            versions=[Version(settings, comment, caller.user, now)],
+            idempotency_key=idempotency_key,
+        )
+        self._apply_override(endpoint)
+        lifecycle.start(endpoint, now, self.durations)
+        self.store.add([endpoint])
+        return endpoint
+
+    def _add_version(
+        self, endpoint: Endpoint, settings: Json, comment: str | None, user: str
+    ) -> None:
+        lifecycle.refuse(endpoint, lifecycle.BUSY, "updated")
+        self._apply_override(endpoint)
+        now = self.store.now()
+        lifecycle.add_version(endpoint, settings, comment, user, now, self.durations)
+        self.store.save(endpoint)
+
+    def _move(self, endpoint: Endpoint, transition: Callable[[], None]) -> Json:
+        transition()
+        self.store.save(endpoint)
+        return self.status(endpoint)
+
+    def _apply_override(self, endpoint: Endpoint) -> None:
+        if self.next_rollout_anywhere is not None:
+            endpoint.next_rollout, self.next_rollout_anywhere = self.next_rollout_anywhere, None
+
+    def _by_key(self, project: str, key: str) -> Endpoint | None:
+        return next(
+            (
+                endpoint
+                for endpoint in self.store.newest_first()
+                if endpoint.project == project and endpoint.idempotency_key == key
+            ),
+            None,
+        )
+
+    def _hidden(self, stale: Staleness) -> frozenset[str]:
+        if stale == FRESH:
+            return frozenset()
+        horizon = self.store.now() - stale.seconds
+        return frozenset(
+            endpoint.id
+            for rank, endpoint in enumerate(self.store.newest_first())
+            if rank < stale.newest or (stale.seconds and endpoint.created_at > horizon)
+        )
+
+
+def _anybody(token: str) -> tuple[str, tuple[str, ...]] | None:
+    if not token.startswith("flp_"):
+        return None
+    return f"user-{hashlib.sha256(token.encode()).hexdigest()[:8]}", (DEFAULT_TEAM,)
