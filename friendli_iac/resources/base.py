@@ -32,7 +32,7 @@ class Address:
         return cls(kind, name)
 
 
-Health = Literal["served", "changing", "failed", "stopped"]
+Health = Literal["served", "changing", "failed", "ending", "stopped"]
 
 
 @dataclass(frozen=True)
@@ -96,8 +96,16 @@ class Kind(Protocol):
         """Every resource of the project, complete, by id; `spec` and `name` are empty."""
         ...
 
-    def read(self, api: Any, id: str, listed: Observed | None = None) -> Observed:
-        """One resource, its status taken from `listed` when given. NotFound when there is none."""
+    def fetch(self, api: Any, id: str) -> Mapping[str, Any]:
+        """What the API says of one resource, all but its status. NotFound when there is none."""
+        ...
+
+    def combine(self, id: str, fetched: Mapping[str, Any], listed: Observed) -> Observed:
+        """What `fetch` and the project's list say together: one request a resource suffices."""
+        ...
+
+    def read(self, api: Any, id: str) -> Observed:
+        """One resource with its status. NotFound when there is none."""
         ...
 
     def newest_version(self, api: Any, id: str) -> int | None:
@@ -112,4 +120,12 @@ class Kind(Protocol):
 
     def health(self, status: str) -> Health:
         """What a status means for us; a status that nobody knows is `changing`."""
+        ...
+
+    def hourly_cost(self, spec: Spec) -> tuple[float, float] | None:
+        """Dollars per hour at list prices, at the fewest and the most replicas; None: not known."""
+        ...
+
+    def explain(self, error: str | None) -> str:
+        """A sentence for people about an error code, with the likely cause and the remedy."""
         ...

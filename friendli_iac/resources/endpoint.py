@@ -21,7 +21,27 @@ _HEALTH: dict[str, Health] = {
     "READY": "served",  # not defined by the docs; public users treat it as RUNNING
     "SLEEPING": "served",  # by the autoscaler or by hand: the next request wakes it
     "FAILED": "failed",
+    "TERMINATING": "ending",
     "TERMINATED": "stopped",
+}
+
+# errorCode of the OpenAPI (`InferenceDeploymentErrorCode`); causes and remedies are ours.
+_ERRORS = {
+    "WORKLOAD_INIT_SETTINGS_ERROR": "the settings do not fit the model; check spec.engine",
+    "WORKLOAD_INIT_MANIFEST_NOT_FOUND_ERROR": "the model or its revision was not found; check "
+    "spec.model",
+    "WORKLOAD_INIT_MANIFEST_TYPE_ERROR": "the repository holds no model that can be served",
+    "WORKLOAD_INIT_DOWNLOAD_ERROR": "the model could not be downloaded; this often passes",
+    "WORKLOAD_INIT_INVALID_TOKEN_ERROR": "Friendli's Hugging Face or W&B integration has no valid "
+    "token; renew it in the web page",
+    "WORKLOAD_INIT_CANNOT_ACCESS_REPO_ERROR": "the repository is gated or private; accept its "
+    "terms with the account that is integrated in Friendli's web page",
+    "WORKLOAD_INIT_HF_WANDB_API_ERROR": "Hugging Face or W&B did not answer; this often passes",
+    "WORKLOAD_INIT_INSUFFICIENT_DISK_ERROR": "the model does not fit the disk; take a larger "
+    "instance",
+    "INFERENCE_ENGINE_INVALID_ARGUMENT_ERROR": "the engine refused a setting; check spec.engine",
+    "INFERENCE_ENGINE_MEMORY_ERROR": "the model does not fit the GPU memory; take a larger GPU or "
+    "a higher spec.instance.count",
 }
 
 # Manifest path -> key of the spec that the API reads back.
@@ -107,8 +127,9 @@ class EndpointKind:
         return full
 
     def steps(self, action: Action, observed: Observed | None) -> tuple[Step, ...]:
-        stopped = observed is None or observed.health == "stopped"
-        end: tuple[Step, ...] = ("delete",) if stopped else ("terminate", "delete")
+        stopped = observed is not None and observed.health == "stopped"
+        ended = observed is not None and observed.health in ("ending", "stopped")
+        end: tuple[Step, ...] = ("delete",) if ended else ("terminate", "delete")
         match action:
             case "create":
                 return ("create",)
@@ -129,9 +150,16 @@ class EndpointKind:
             for id, status in api.list_endpoints(project).items()
         }
 
-    def read(self, api: EndpointApi, id: str, listed: Observed | None = None) -> Observed:
-        spec = api.get_endpoint(id)
-        return self._observed(id, spec, listed.details if listed else api.get_status(id))
+    def fetch(self, api: EndpointApi, id: str) -> Mapping[str, Any]:
+        return api.get_endpoint(id)
+
+    def combine(self, id: str, fetched: Mapping[str, Any], listed: Observed) -> Observed:
+        return self._observed(id, fetched, listed.details)
+
+    def read(self, api: EndpointApi, id: str) -> Observed:
+        # The status first: a specification read before it could be older than "served" says.
+        status = api.get_status(id)
+        return self._observed(id, api.get_endpoint(id), status)
 
     def newest_version(self, api: EndpointApi, id: str) -> int | None:
         return api.newest_version(id)
@@ -156,6 +184,20 @@ class EndpointKind:
     def health(self, status: str) -> Health:
         return _HEALTH.get(status, "changing")
 
+    def hourly_cost(self, spec: Spec) -> tuple[float, float] | None:
+        price = instances.LIST_PRICES.get(get_path(spec, "instance.gpu", ""))
+        if price is None:
+            return None
+        scaling = spec.get("autoscaling", {})
+        fixed = scaling.get("replicas")
+        low = fixed if fixed is not None else scaling.get("minReplicas", 0)
+        high = fixed if fixed is not None else scaling.get("maxReplicas", 1)
+        replica = price * get_path(spec, "instance.count", 1)
+        return (round(replica * low, 2), round(replica * high, 2))
+
+    def explain(self, error: str | None) -> str:
+        return _ERRORS.get(error or "", "the service gave no more than this code")
+
     def _observed(self, id: str, spec: Mapping[str, Any], status: Mapping[str, Any]) -> Observed:
         readable: Spec = {}
         for path, key in _READABLE.items():
@@ -178,7 +220,7 @@ class EndpointKind:
             created_at=status.get("createdAt"),
             updated_at=status.get("updatedAt"),
             team=spec.get("teamId"),
-            details={**spec, **status},
+            details=status,
         )
 
 

@@ -12,7 +12,15 @@ from dataclasses import dataclass, replace
 from functools import cache
 from typing import Annotated, Any, ClassVar, Self, get_args
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, Strict, model_validator
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    Strict,
+    TypeAdapter,
+    model_validator,
+)
 from pydantic.alias_generators import to_camel
 from pydantic_core import PydanticCustomError
 
@@ -92,7 +100,7 @@ def format_duration(seconds: int) -> str:
 
 
 Int = Annotated[int, Strict(), BeforeValidator(_number)]
-Float = Annotated[float, BeforeValidator(_float)]
+Float = Annotated[float, Strict(), BeforeValidator(_float)]
 Bool = Annotated[bool, Strict(), BeforeValidator(_boolean)]
 Text = Annotated[str, Strict(), Field(min_length=1)]
 # Canonical form: whole seconds. Manifests write `5m`; schemas show the pattern.
@@ -204,6 +212,26 @@ def submodel(model: type[BaseModel], key: str) -> type[SpecModel] | None:
             if isinstance(option, type) and issubclass(option, SpecModel):
                 return option
     return None
+
+
+def parse_value(model: type[BaseModel], path: str, text: str) -> Any:
+    """The canonical value of the leaf at `path` that `text` spells, as `--set PATH=TEXT` gives it.
+
+    KeyError when there is no such leaf, pydantic's ValidationError when the text does not fit it.
+    """
+    *blocks, last = path.split(".")
+    here: type[BaseModel] = model
+    for key in blocks:
+        block = submodel(here, key)
+        if block is None:
+            raise KeyError(path)
+        here = block
+    for name, info in here.model_fields.items():
+        if (info.alias or name) == last and submodel(here, last) is None:
+            adapter: TypeAdapter[Any] = TypeAdapter(Annotated[info.annotation, *info.metadata])
+            value = adapter.validate_python(ExternalText(text))
+            return str(value) if isinstance(value, str) else value
+    raise KeyError(path)
 
 
 def overlay(

@@ -1,0 +1,267 @@
+"""The state as a JSON file, its journal as JSON lines beside it, its lock as a lock of the system.
+
+state.json                what was committed last
+state.json.journal        what happened since: a header, then one entry a line, each with a CRC
+state.json.lock           locked while an apply is at work; says who
+state.json.backup.SERIAL  the states before
+"""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import os
+import re
+import threading
+import time
+import zlib
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import replace
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, TypeVar
+from uuid import uuid4
+
+from friendli_iac import __version__
+from friendli_iac.backends.base import Holder, Stored, ci_url, who
+from friendli_iac.backends.files import Files
+from friendli_iac.core.canonical import canonical_json
+from friendli_iac.core.state import Entry, State
+from friendli_iac.errors import Locked, StateError
+
+T = TypeVar("T")
+BACKUPS_KEPT = 10
+
+
+class LocalBackend:
+    """See `friendli_iac.backends.base.Backend`. Not for network file systems: they lie about locks
+    and syncs.
+    """
+
+    def __init__(
+        self,
+        path: Path,
+        *,
+        files: Files | None = None,
+        sleep: Callable[[float], None] = time.sleep,
+    ) -> None:
+        self.path = path
+        self._files = files or Files()
+        self._sleep = sleep
+        self._journal = path.with_name(path.name + ".journal")
+        self._mutex = threading.Lock()
+        self._header: dict[str, Any] | None = None  # what the journal starts with, once it must
+        self._broken: OSError | None = None
+
+    def describe(self) -> str:
+        return str(self.path)
+
+    # --- reading ---
+
+    def read(self) -> Stored:
+        state = self._read_state()
+        lines, _, torn = self._read_journal()
+        notices = [torn] if torn else []
+        if not lines:
+            return Stored(state, notices=tuple(notices))
+        header = lines[0]
+        if state is None or header.get("lineage") != state.lineage:
+            raise StateError(
+                f"the journal {self._journal} belongs to another state "
+                f"(lineage {header.get('lineage')})",
+                safe="Neither was touched.",
+                next="Put back the state that it belongs to, or move the journal away if you are "
+                "sure that nothing of it is open.",
+            )
+        serial = header.get("serial")
+        if not isinstance(serial, int) or serial > state.serial:
+            raise StateError(
+                f"the journal {self._journal} is ahead of the state: it starts at serial {serial}, "
+                f"and the state has {state.serial}",
+                safe="Neither was touched.",
+                next=f"The state was replaced by an older one. Put serial {serial} back: "
+                "the backups lie beside it.",
+            )
+        if serial < state.serial:  # a kill between the commit and the end of the journal
+            notices.append(f"an old journal (serial {serial}) is left out: it was committed before")
+            return Stored(state, notices=tuple(notices))
+        entries = tuple(Entry.from_json(line) for line in lines[1:])
+        return Stored(state, entries, tuple(notices))
+
+    def _read_state(self) -> State | None:
+        data = self._guarded("read the state", lambda: self._files.read(self.path))
+        if data is None:
+            return None
+        try:
+            document = json.loads(data)
+        except ValueError as error:
+            raise StateError(
+                f"the state {self.path} is damaged: {error}",
+                safe="It was not touched.",
+                next=f"Restore a backup: {self.path}.backup.*",
+            ) from error
+        return State.from_json(document if isinstance(document, dict) else {})
+
+    def _read_journal(self) -> tuple[list[dict[str, Any]], int, str]:
+        """The entries, the size of the part that is whole, and a notice when a tail was torn."""
+        data = self._guarded("read the journal", lambda: self._files.read(self._journal)) or b""
+        lines: list[dict[str, Any]] = []
+        whole = 0
+        for number, raw in enumerate(data.split(b"\n"), 1):
+            if not raw:
+                whole += 1
+                continue
+            entry = _checked(raw)
+            end = whole + len(raw) + 1
+            if entry is None or end > len(data):
+                if data[end:].strip():
+                    raise StateError(
+                        f"the journal is damaged: {self._journal}:{number}",
+                        safe="It was not touched, and nothing was sent.",
+                        next="It says what an interrupted apply had begun. Compare it with the web "
+                        "page, take the resources in with friendli-iac import, and move it away.",
+                    )
+                return lines, whole, f"a torn last line of {self._journal} is left out"
+            lines.append(entry)
+            whole = end
+        return lines, len(data), ""
+
+    # --- writing ---
+
+    @contextmanager
+    def lock(self, operation: str, environ: Mapping[str, str], timeout: float) -> Iterator[None]:
+        path = self.path.with_name(self.path.name + ".lock")
+
+        def open_lock() -> int:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            return os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
+
+        descriptor = self._guarded("open the lock", open_lock)
+        try:
+            self._acquire(descriptor, path, timeout)
+            now = datetime.now(UTC).isoformat(timespec="seconds")
+            holder = Holder(operation, now, who=who(environ), ci_url=ci_url(environ))
+            self._guarded(
+                "write the lock",
+                lambda: os.pwrite(descriptor, json.dumps(holder.to_json()).encode(), 0),
+            )
+            self._begin()
+            yield
+            os.ftruncate(descriptor, 0)
+        finally:
+            os.close(descriptor)  # which releases it, also when the process is killed
+
+    def _acquire(self, descriptor: int, path: Path, timeout: float) -> None:
+        deadline = time.monotonic() + timeout
+        while True:
+            try:
+                fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                os.ftruncate(descriptor, 0)
+                return
+            except BlockingIOError:
+                if time.monotonic() >= deadline:
+                    raise Locked(
+                        f"the state is locked: {_holder(path)}",
+                        safe="Nothing was sent.",
+                        next="Wait for it to end, or let this command wait: --lock-timeout 10m.",
+                    ) from None
+                self._sleep(0.2)
+
+    def _begin(self) -> None:
+        """Under the lock: leaves only what belongs to the state, and notes what a journal starts
+        with.
+        """
+        stored = self.read()
+        lines, whole, torn = self._read_journal()
+        if lines and not stored.entries:
+            self._guarded("clear an old journal", lambda: self._files.remove(self._journal))
+            lines = []
+        elif torn:
+            self._guarded("mend the journal", lambda: self._files.truncate(self._journal, whole))
+        self._header = None
+        if not lines and stored.state is not None:
+            self._header = {"lineage": stored.state.lineage, "serial": stored.state.serial}
+
+    def append(self, entry: Entry) -> None:
+        with self._mutex:
+            if self._broken:  # a line behind a torn one would make the journal unreadable
+                raise _failed("write the journal", self._broken)
+            documents = [self._header] if self._header else []
+            documents.append(entry.to_json())
+            data = b"".join(_line(document) for document in documents)
+            try:
+                self._files.append(self._journal, data)
+            except OSError as error:
+                self._broken = error
+                raise _failed("write the journal", error) from error
+            self._header = None
+
+    def commit(self, state: State) -> State:
+        with self._mutex:
+            previous = self._guarded("read the state", lambda: self._files.read(self.path))
+            next_state = replace(
+                state,
+                serial=state.serial + 1,
+                write_id=uuid4().hex,
+                tool_version=__version__,
+            )
+            data = json.dumps(next_state.to_json(), indent=1, ensure_ascii=False).encode() + b"\n"
+
+            def write() -> None:
+                if previous is not None:
+                    backup = self.path.with_name(f"{self.path.name}.backup.{state.serial}")
+                    self._files.replace(backup, previous)
+                self._files.replace(self.path, data)
+                self._files.remove(self._journal)
+                self._drop_old_backups()
+
+            self._guarded("save the state", write)
+            self._header = {"lineage": next_state.lineage, "serial": next_state.serial}
+            return next_state
+
+    def _drop_old_backups(self) -> None:
+        def serial(path: Path) -> int:
+            match = re.search(r"\.backup\.(\d+)$", path.name)
+            return int(match[1]) if match else -1
+
+        backups = sorted(self.path.parent.glob(f"{self.path.name}.backup.*"), key=serial)
+        for old in backups[:-BACKUPS_KEPT]:
+            self._files.remove(old)
+
+    @staticmethod
+    def _guarded(what: str, action: Callable[[], T]) -> T:
+        try:
+            return action()
+        except OSError as error:
+            raise _failed(what, error) from error
+
+
+def _failed(what: str, error: OSError) -> StateError:
+    return StateError(
+        f"cannot {what}: {error.strerror or error} ({error.filename or 'disk'})",
+        safe="What was begun is in the journal: nothing is lost and nothing will be done twice.",
+        next="Free space or mend the disk, then run friendli-iac apply again.",
+    )
+
+
+def _line(document: Mapping[str, Any]) -> bytes:
+    text = canonical_json(document)
+    return f'{{"crc":"{zlib.crc32(text.encode()):08x}","entry":{text}}}\n'.encode()
+
+
+def _checked(raw: bytes) -> dict[str, Any] | None:
+    """The entry of a line, or None when the line is not what was written."""
+    try:
+        line = json.loads(raw)
+        entry: dict[str, Any] = line["entry"]
+        return entry if f"{zlib.crc32(canonical_json(entry).encode()):08x}" == line["crc"] else None
+    except (ValueError, KeyError, TypeError):
+        return None
+
+
+def _holder(path: Path) -> str:
+    try:
+        return str(Holder.from_json(json.loads(path.read_bytes())))
+    except (OSError, ValueError, TypeError, AttributeError):
+        return "another process"

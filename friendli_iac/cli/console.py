@@ -1,0 +1,72 @@
+"""Where output goes: data to stdout, everything else to stderr, secrets nowhere."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from collections.abc import Mapping
+
+import click
+
+CI_VARIABLES = ("CI", "GITHUB_ACTIONS", "GITLAB_CI", "BUILDKITE", "CIRCLECI", "TF_BUILD")
+
+
+class Console:
+    """Two streams, with colours where they are wanted. `hide` makes a text unprintable."""
+
+    def __init__(self, environ: Mapping[str, str] = os.environ) -> None:
+        self._environ = environ
+        self._secrets: list[str] = []
+        self.verbosity = 0
+
+    def hide(self, *secrets: str) -> None:
+        """Replaces these texts by `***` in all that is printed from now on."""
+        self._secrets += [secret for secret in secrets if len(secret) > 3]
+        self._secrets.sort(key=len, reverse=True)
+
+    def redact(self, text: str) -> str:
+        for secret in self._secrets:
+            text = text.replace(secret, "***")
+        return text
+
+    def out(self, text: str, *, newline: bool = True) -> None:
+        """Data, to stdout."""
+        click.echo(self.redact(text), nl=newline, color=self.coloured(sys.stdout))
+
+    def out_json(self, document: Mapping[str, object]) -> None:
+        """A JSON document, to stdout."""
+        self.out(json.dumps(document, indent=2, ensure_ascii=False))
+
+    def err(self, text: str, *, newline: bool = True) -> None:
+        """Everything else, to stderr."""
+        click.echo(self.redact(text), nl=newline, err=True, color=self.coloured(sys.stderr))
+
+    def paint(self, text: str, colour: str) -> str:
+        """`text` in a colour; click takes it out again where a stream has none."""
+        return click.style(text, fg=colour, bold=colour == "red")
+
+    def coloured(self, stream: object) -> bool:
+        """NO_COLOR wins, then FORCE_COLOR, then whether it is a terminal outside CI."""
+        if self._environ.get("NO_COLOR"):
+            return False
+        if self._environ.get("FORCE_COLOR"):
+            return True
+        return bool(getattr(stream, "isatty", bool)()) and self._environ.get("TERM") != "dumb"
+
+    @property
+    def in_ci(self) -> bool:
+        return any(self._environ.get(name) for name in CI_VARIABLES)
+
+    @property
+    def interactive(self) -> bool:
+        """Whether there is somebody to ask."""
+        return not self.in_ci and sys.stdin.isatty() and sys.stderr.isatty()
+
+    def ask(self, question: str) -> bool:
+        """A yes or no from the terminal; anything but yes is no."""
+        self.err(f"{question} [y/N] ", newline=False)
+        try:
+            return sys.stdin.readline().strip().lower() in ("y", "yes")
+        except UnicodeDecodeError:
+            return False

@@ -1,0 +1,195 @@
+"""Options that several commands share, and how their values are read."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, TypeVar
+
+import click
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+
+class Seconds(click.ParamType[float]):
+    """A duration such as 90s, 5m, 1h30m; a bare number counts seconds."""
+
+    name = "duration"
+
+    def convert(
+        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
+    ) -> float:
+        if isinstance(value, int | float):
+            return float(value)
+        if re.fullmatch(r"\d+(\.\d+)?", value):
+            return float(value)
+        parts = re.findall(r"(\d+)([smhd])", value)
+        if not parts or "".join(n + u for n, u in parts) != value:
+            self.fail(f"{value!r} is no duration; write 90s, 5m or 1h30m", param, ctx)
+        return float(sum(int(n) * {"s": 1, "m": 60, "h": 3600, "d": 86400}[u] for n, u in parts))
+
+
+SECONDS = Seconds()
+
+
+@dataclass(frozen=True)
+class Target:
+    """Where to work, as the command line says it."""
+
+    chdir: Path
+    state: str | None
+    base_url: str | None
+    emulator: bool
+    verbose: int
+
+
+@dataclass(frozen=True)
+class Reading:
+    """How to read the manifests, as the command line says it."""
+
+    files: tuple[str, ...]
+    variables: dict[str, str]
+    variable_files: tuple[Path, ...]
+    allow_env: tuple[str, ...]
+
+
+def with_target(function: F) -> F:
+    """Adds the options of `Target`."""
+    for option in reversed(
+        (
+            click.option(
+                "-C", "--chdir", type=click.Path(exists=True, file_okay=False, path_type=Path),
+                default=Path(), help="Work as if started in this folder.",
+            ),
+            click.option(
+                "--state", metavar="PATH", envvar="FRIENDLI_IAC_STATE",
+                help="The state file, instead of the one that friendli-iac.yaml names.",
+            ),
+            click.option(
+                "--base-url", metavar="URL", envvar="FRIENDLI_BASE_URL",
+                help="The API's address.  [default: https://api.friendli.ai]",
+            ),
+            click.option(
+                "--emulator", is_flag=True,
+                help="Use an emulator inside this command: no GPUs, no bill, a state of its own.",
+            ),
+            click.option("-v", "--verbose", count=True, help="Say which requests are sent."),
+        )
+    ):  # fmt: skip
+        function = option(function)
+    return function
+
+
+def with_manifests(function: F) -> F:
+    """Adds the options of `Reading`."""
+    for option in reversed(
+        (
+            click.option(
+                "-f", "--file", "files", multiple=True, metavar="PATH",
+                help="Only these files or folders (- is stdin). What is outside is left alone.",
+            ),
+            click.option(
+                "--var", "variables", multiple=True, metavar="NAME=VALUE",
+                help="Set a variable.",
+            ),
+            click.option(
+                "--var-file", "variable_files", multiple=True,
+                type=click.Path(path_type=Path), metavar="PATH",
+                help="Set the variables in this YAML file.",
+            ),
+            click.option(
+                "--allow-env", multiple=True, metavar="PATTERN",
+                help="Let manifests use these environment variables. "
+                "[env: FRIENDLI_IAC_ALLOW_ENV]",
+            ),
+        )
+    ):  # fmt: skip
+        function = option(function)
+    return function
+
+
+def with_selection(function: F) -> F:
+    """Adds --target and --selector."""
+    for option in reversed(
+        (
+            click.option(
+                "--target", "targets", multiple=True, metavar="ADDR",
+                help="Only this resource, and what it needs.",
+            ),
+            click.option(
+                "--selector", "-l", "selectors", multiple=True, metavar="LABEL=VALUE",
+                help="Only resources with this label.",
+            ),
+        )
+    ):  # fmt: skip
+        function = option(function)
+    return function
+
+
+def with_parallelism(function: F) -> F:
+    return click.option(
+        "--parallelism", type=click.IntRange(1, 256), default=16, show_default=True,
+        envvar="FRIENDLI_IAC_PARALLELISM", help="Requests and changes at a time.",
+    )(function)  # fmt: skip
+
+
+def with_apply(function: F) -> F:
+    """Adds how to carry out a plan."""
+    for option in reversed(
+        (
+            click.option("--yes", "-y", is_flag=True, help="Do not ask."),
+            click.option(
+                "--timeout", type=SECONDS, default="30m", show_default=True,
+                envvar="FRIENDLI_IAC_TIMEOUT", help="How long to wait for each resource to serve.",
+            ),
+            click.option("--no-wait", is_flag=True, help="Send, and do not wait until it serves."),
+            click.option(
+                "--continue-on-error", is_flag=True,
+                help="Go on with what does not depend on what failed.",
+            ),
+            click.option(
+                "--lock-timeout", type=SECONDS, default="0s", show_default=True,
+                envvar="FRIENDLI_IAC_LOCK_TIMEOUT", help="How long to wait for another apply.",
+            ),
+            click.option(
+                "--settle-grace", type=SECONDS, default="120s", show_default=True,
+                envvar="FRIENDLI_IAC_SETTLE_GRACE",
+                help="How long after a create without an answer it may still appear.",
+            ),
+        )
+    ):  # fmt: skip
+        function = option(function)
+    return function
+
+
+def with_format(*formats: str) -> Callable[[F], F]:
+    """Adds --format; the first one is the default."""
+    return click.option(
+        "--format", "format_", type=click.Choice(formats), default=formats[0], show_default=True,
+        help="How to print it.",
+    )  # fmt: skip
+
+
+def take_target(options: dict[str, Any]) -> Target:
+    """Takes the options of `with_target` out of a command's arguments."""
+    names = ("chdir", "state", "base_url", "emulator", "verbose")
+    return Target(**{name: options.pop(name) for name in names})
+
+
+def take_reading(options: dict[str, Any], environ: Any) -> Reading:
+    """Takes the options of `with_manifests` out of a command's arguments."""
+    variables = {}
+    for pair in options.pop("variables"):
+        name, equals, value = pair.partition("=")
+        if not equals:
+            raise click.UsageError(f"--var {pair}: write --var NAME=VALUE")
+        variables[name] = value
+    from_env = environ.get("FRIENDLI_IAC_ALLOW_ENV", "")
+    return Reading(
+        files=tuple(options.pop("files")),
+        variables=variables,
+        variable_files=tuple(options.pop("variable_files")),
+        allow_env=(*options.pop("allow_env"), *from_env.replace(",", " ").split()),
+    )

@@ -1,0 +1,101 @@
+"""What an apply shows while it works: a live table at a terminal, plain lines elsewhere."""
+
+from __future__ import annotations
+
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+from friendli_iac.cli.console import Console
+from friendli_iac.executor.context import Event, Reporter
+
+HEARTBEAT = 15.0  # seconds: CI systems end jobs that say nothing
+
+
+@dataclass
+class _Row:
+    text: str = "waiting"
+    phase: str = ""
+    since: float = 0.0
+    over: bool = False
+
+
+class Lines:
+    """One line whenever something changes, and now and then that nothing did."""
+
+    def __init__(self, console: Console) -> None:
+        self._console = console
+        self._last: dict[str, tuple[str, float]] = {}
+        self._mutex = threading.Lock()
+
+    def event(self, event: Event) -> None:
+        with self._mutex:
+            now = time.monotonic()
+            text = event.text + (f", {event.phase}" if event.phase else "")
+            before, when = self._last.get(event.address, ("", 0.0))
+            if event.type == "progress" and text == before and now - when < HEARTBEAT:
+                return
+            self._last[event.address] = (text, now)
+            elapsed = f" ({event.elapsed:.0f} s)" if event.type == "progress" else ""
+            mark = {"done": "ok: ", "failed": "FAILED: "}.get(event.type, "")
+            self._console.err(f"{event.address}: {mark}{text}{elapsed}")
+
+
+class Table:
+    """A table of all changes, drawn anew four times a second from the first event on."""
+
+    def __init__(self) -> None:
+        self._rows: dict[str, _Row] = {}
+        self._mutex = threading.Lock()
+        self._live: Any = None
+
+    def event(self, event: Event) -> None:
+        with self._mutex:
+            row = self._rows.setdefault(event.address, _Row(since=time.monotonic()))
+            row.text, row.phase = event.text, event.phase
+            if event.type in ("done", "failed"):
+                row.over = True
+                row.since = time.monotonic() - row.since
+            starting = self._live is None
+            if starting:
+                self._live = _live(self)
+        if starting:
+            self._live.start()
+
+    def close(self) -> None:
+        if self._live is not None:
+            self._live.stop()
+
+    def __rich__(self) -> Any:
+        from rich.table import Table as RichTable
+
+        table = RichTable(box=None, padding=(0, 2, 0, 0), show_header=False)
+        with self._mutex:
+            for address, row in self._rows.items():
+                elapsed = row.since if row.over else time.monotonic() - row.since
+                table.add_row(address, row.text, row.phase, f"{elapsed:.0f} s")
+        return table
+
+
+def _live(table: Table) -> Any:
+    from rich.console import Console as RichConsole
+    from rich.live import Live
+
+    return Live(table, console=RichConsole(stderr=True, highlight=False), refresh_per_second=4)
+
+
+@contextmanager
+def progress(console: Console) -> Iterator[Reporter]:
+    """A reporter that suits where we run."""
+    if console.in_ci or not console.coloured(sys.stderr) or not sys.stderr.isatty():
+        yield Lines(console)
+        return
+    table = Table()
+    try:
+        yield table
+    finally:
+        table.close()

@@ -1,0 +1,133 @@
+"""init, validate and schema: everything that needs no API."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Any
+
+import click
+
+from friendli_iac.cli.console import Console
+from friendli_iac.cli.options import (
+    take_reading,
+    take_target,
+    with_format,
+    with_manifests,
+    with_target,
+)
+from friendli_iac.errors import ManifestError, UsageError
+
+SETTINGS = """\
+# yaml-language-server: $schema=.friendli-iac/friendli-iac.settings.v1.json
+# The settings of this project. Tokens and the API's address never stand here: they come from the
+# environment (FRIENDLI_TOKEN, FRIENDLI_TEAM_ID).
+manifests: [endpoints/]
+state: file:.friendli-iac/state.json
+defaults:
+  Endpoint:
+    project: ${env:FRIENDLI_PROJECT_ID}
+"""
+
+ENDPOINT = """\
+# yaml-language-server: $schema=../.friendli-iac/friendli-iac.v1.json
+apiVersion: friendli-iac/v1
+kind: Endpoint
+metadata:
+  name: chat
+spec:
+  model:
+    huggingFace: {repo: meta-llama/Llama-3.1-8B-Instruct}
+  instance: {gpu: H100, count: 1}
+  autoscaling: {minReplicas: 0, maxReplicas: 1, cooldown: 5m}
+"""
+
+IGNORE = "*\n!.gitignore\n"
+
+
+@click.command()
+@click.argument("folder", default=".", type=click.Path(file_okay=False, path_type=Path))
+@click.pass_obj
+def init(console: Console, folder: Path) -> int:
+    """Start a project: settings, a first endpoint, and schemas for your editor."""
+    import json
+
+    from friendli_iac.manifest.schema import manifest_schema, settings_schema
+
+    files = {
+        "friendli-iac.yaml": SETTINGS,
+        "endpoints/chat.yaml": ENDPOINT,
+        ".friendli-iac/.gitignore": IGNORE,
+        ".friendli-iac/friendli-iac.v1.json": json.dumps(manifest_schema(), indent=1) + "\n",
+        ".friendli-iac/friendli-iac.settings.v1.json": json.dumps(settings_schema(), indent=1)
+        + "\n",
+    }
+    if (folder / "friendli-iac.yaml").exists():
+        raise UsageError(
+            f"{folder / 'friendli-iac.yaml'} exists: this is a project already",
+            safe="Nothing was written.",
+            next="friendli-iac validate",
+        )
+    for name, text in files.items():
+        path = folder / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        if path.exists():
+            console.err(f"kept   {path}")
+            continue
+        path.write_text(text, encoding="utf-8")
+        console.err(f"wrote  {path}")
+    there = "" if folder == Path() else f"cd {folder} && "
+    console.err(f"next:  {there}friendli-iac plan --emulator     (no token needed)")
+    return 0
+
+
+@click.command()
+@with_target
+@with_manifests
+@with_format("text", "json", "github")
+@click.pass_obj
+def validate(console: Console, format_: str, **options: Any) -> int:
+    """Check the manifests. Reports every problem at once; sends nothing."""
+    from friendli_iac.manifest import find_project, load_manifest
+    from friendli_iac.review.diagnostics import render_github, render_json, render_text
+
+    target, reading = take_target(options), take_reading(options, os.environ)
+    if target.chdir != Path():
+        os.chdir(target.chdir)
+    environ = dict(os.environ)
+    if target.emulator:
+        environ.setdefault("FRIENDLI_PROJECT_ID", "project-emulator")
+    count, problems = 0, ()
+    try:
+        manifest = load_manifest(
+            find_project(Path.cwd()),
+            files=reading.files,
+            stdin=click.get_text_stream("stdin").read,
+            variables=reading.variables,
+            variable_files=reading.variable_files,
+            environ=environ,
+            allow_env=reading.allow_env,
+        )
+        count = len(manifest.resources) + len(manifest.templates)
+    except ManifestError as error:
+        problems = error.problems
+    if format_ == "json":
+        console.out_json(render_json(problems))
+    elif format_ == "github":
+        console.out(render_github(problems), newline=False)
+    elif problems:
+        console.err(render_text(problems, color=True), newline=False)
+    if not problems and format_ != "json":
+        console.err(f"valid: {count} document{'s' if count != 1 else ''}")
+    return 1 if problems else 0
+
+
+@click.command()
+@click.option("--settings", is_flag=True, help="The schema of friendli-iac.yaml instead.")
+@click.pass_obj
+def schema(console: Console, settings: bool) -> int:
+    """Print the JSON Schema (draft-07) of the manifests, for editors."""
+    from friendli_iac.manifest.schema import manifest_schema, settings_schema
+
+    console.out_json(settings_schema() if settings else manifest_schema())
+    return 0

@@ -1,0 +1,152 @@
+"""From options and environment to an engine: addresses, tokens, state, and the embedded emulator.
+
+Tokens and the API's address come from flags and environment only, never from a file that a pull
+request can change.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Mapping
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from friendli_iac.backends import LocalBackend
+from friendli_iac.cli.console import Console
+from friendli_iac.cli.options import Reading, Target
+from friendli_iac.clients.friendli import FriendliApi
+from friendli_iac.clients.http import Http
+from friendli_iac.engine import Engine
+from friendli_iac.errors import AuthError, UsageError
+from friendli_iac.executor.context import Reporter
+from friendli_iac.manifest import Manifest, Project, find_project, load_manifest
+
+DEFAULT_URL = "https://api.friendli.ai"
+EMULATOR = "emulator:"
+FOLDER = ".friendli-iac"
+EMULATOR_TOKEN = "flp_emulator"
+
+
+@dataclass
+class Session:
+    """Everything that a command works with. `http` is None for commands that need no API."""
+
+    project: Project
+    environ: Mapping[str, str]
+    console: Console
+    backend: LocalBackend
+    api: str
+    team: str
+    emulated: bool
+    http: Http | None = None
+    url: str = ""
+
+    def manifest(self, reading: Reading) -> Manifest:
+        """The manifests. ManifestError with every problem."""
+        manifest = load_manifest(
+            self.project,
+            files=reading.files,
+            stdin=_stdin,
+            variables=reading.variables,
+            variable_files=reading.variable_files,
+            environ=self.environ,
+            allow_env=reading.allow_env,
+        )
+        self.console.hide(*manifest.sensitive)
+        return manifest
+
+    def engine(self, reporter: Reporter, parallelism: int = 16) -> Engine:
+        """The engine; its requests go to this session's API."""
+        apis = {"Endpoint": FriendliApi(self.http)} if self.http else {}
+        return Engine(
+            backend=self.backend,
+            apis=apis,
+            api=self.api,
+            team=self.team,
+            reporter=reporter,
+            environ=self.environ,
+            parallelism=parallelism,
+        )
+
+
+def _stdin() -> str:
+    import sys
+
+    return sys.stdin.read()
+
+
+@contextmanager
+def opened(target: Target, console: Console, *, online: bool = True) -> Iterator[Session]:
+    """A session, and what it started, until the block ends. AuthError without a token."""
+    environ = dict(os.environ)
+    console.verbosity = target.verbose
+    if target.chdir != Path():
+        os.chdir(target.chdir)
+    project = find_project(Path.cwd())
+    emulated = target.emulator or target.base_url == EMULATOR
+    with ExitStack() as stack:
+        if emulated:
+            environ.setdefault("FRIENDLI_PROJECT_ID", "project-emulator")
+        session = Session(
+            project=project,
+            environ=environ,
+            console=console,
+            backend=LocalBackend(_state_path(target.state, project, emulated)),
+            api=EMULATOR if emulated else (target.base_url or DEFAULT_URL).rstrip("/"),
+            team=""
+            if emulated
+            else environ.get("FRIENDLI_TEAM_ID") or environ.get("FRIENDLI_TEAM") or "",
+            emulated=emulated,
+        )
+        if online:
+            session.url = _start_emulator(stack, project) if emulated else session.api
+            session.http = _http(session, console)
+            stack.callback(session.http.close)
+        yield session
+
+
+def _state_path(flag: str | None, project: Project, emulated: bool) -> Path:
+    if emulated:  # playing never mixes with production
+        return project.root / FOLDER / "emulator" / "state.json"
+    where = flag or project.state or f"file:{FOLDER}/state.json"
+    scheme, colon, rest = where.partition(":")
+    if colon and scheme != "file":
+        raise UsageError(
+            f"this version keeps its state in a file, not in {scheme}:",
+            next="Use state: file:PATH.",
+        )
+    path = Path(rest.removeprefix("//") if colon else where)
+    return path if path.is_absolute() else (Path.cwd() if flag else project.root) / path
+
+
+def _start_emulator(stack: ExitStack, project: Project) -> str:
+    try:
+        from friendli_iac.emulator import Emulator
+    except ImportError as error:
+        raise UsageError(
+            "the emulator is not installed", next="pip install 'friendli-iac[emulator]'"
+        ) from error
+    folder = project.root / FOLDER / "emulator"
+    folder.mkdir(parents=True, exist_ok=True)
+    return stack.enter_context(Emulator(data=folder)).url
+
+
+def _http(session: Session, console: Console) -> Http:
+    token = EMULATOR_TOKEN if session.emulated else session.environ.get("FRIENDLI_TOKEN", "")
+    if not token:
+        raise AuthError(
+            "FRIENDLI_TOKEN is not set",
+            safe="Nothing was sent.",
+            next="Make a personal API key (flp_…) in Friendli's web page and set FRIENDLI_TOKEN, "
+            "or try without one: --emulator",
+        )
+    headers = {"Authorization": f"Bearer {token}"}
+    if session.team:
+        headers["X-Friendli-Team"] = session.team
+
+    def trace(method: str, path: str, status: int, seconds: float) -> None:
+        if console.verbosity:
+            console.err(f"{method} {path} {status or 'no answer'} {seconds * 1000:.0f} ms")
+
+    return Http(session.url, headers, secrets=(token,), trace=trace)

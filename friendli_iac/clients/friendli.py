@@ -1,0 +1,93 @@
+"""Friendli's control plane for Dedicated Endpoints, call by call.
+
+Paths, query names and bodies: Friendli's OpenAPI of 2026-07-22. The official SDK is not used
+here because it sends a create again after a lost answer, and so can buy a second GPU.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from typing import Any
+from urllib.parse import quote
+
+from friendli_iac.clients.http import Http
+from friendli_iac.errors import Unreachable
+
+ENDPOINTS = "/dedicated/beta/endpoint"
+PAGE = 100  # the most that the API allows; its own default is 20
+
+
+class FriendliApi:
+    """See `friendli_iac.resources.endpoint.EndpointApi`. Raises ApiError and its children."""
+
+    def __init__(self, http: Http) -> None:
+        self.http = http
+
+    def list_endpoints(self, project: str) -> dict[str, dict[str, Any]]:
+        """Every endpoint of the project, complete: `{id: status}`. The API lists no names."""
+        found: dict[str, dict[str, Any]] = {}
+        for page in self._pages(ENDPOINTS, {"project_id": project}):
+            found.update(page)
+        return found
+
+    def get_endpoint(self, id: str) -> dict[str, Any]:
+        """The specification of an endpoint, without the fields that are never given back."""
+        return self.http.get(_path(id))
+
+    def get_status(self, id: str) -> dict[str, Any]:
+        """`{status, phase, errorCode, createdAt, updatedAt}`."""
+        return self.http.get(f"{_path(id)}/status")
+
+    def newest_version(self, id: str) -> int | None:
+        """The highest version number. The order of the pages is not documented: all are read."""
+        numbers = [
+            int(match[1])
+            for page in self._pages(f"{_path(id)}/version", {})
+            for key in page
+            if (match := re.fullmatch(r"v?(\d+)", key))
+        ]
+        return max(numbers, default=None)
+
+    def create_endpoint(self, body: dict[str, Any], *, key: str) -> dict[str, Any]:
+        """Asks for an endpoint. The answer tells its status, and no id."""
+        return self.http.send("POST", ENDPOINTS, body, _keyed(key))
+
+    def update_endpoint(self, id: str, body: dict[str, Any], *, key: str) -> None:
+        """Asks for a new version."""
+        self.http.send("PUT", _path(id), body, _keyed(key))
+
+    def act(self, id: str, action: str, *, key: str) -> None:
+        """`sleep`, `wake`, `terminate` or `restart`."""
+        self.http.send("PUT", f"{_path(id)}/{action}", None, _keyed(key))
+
+    def delete_endpoint(self, id: str, *, key: str) -> None:
+        """Deletes it for good."""
+        self.http.send("DELETE", _path(id), None, _keyed(key))
+
+    def _pages(self, path: str, params: dict[str, str]) -> Iterator[dict[str, dict[str, Any]]]:
+        cursor, seen = "", set()
+        while True:
+            query: dict[str, str | int] = {**params, "limit": PAGE}
+            if cursor:
+                query["cursor"] = cursor
+            answer = self.http.get(path, query)
+            data = answer.get("data")
+            if not isinstance(data, dict):
+                raise Unreachable(f"GET {path}: a page without data", method="GET", path=path)
+            yield {id: value for id, value in data.items() if isinstance(value, dict)}
+            cursor = str(answer.get("nextCursor") or "")
+            if not cursor:
+                return
+            if cursor in seen:
+                raise Unreachable(f"GET {path}: the pages go in a circle", method="GET", path=path)
+            seen.add(cursor)
+
+
+def _path(id: str) -> str:
+    return f"{ENDPOINTS}/{quote(id, safe='')}"
+
+
+def _keyed(key: str) -> dict[str, str]:
+    # The API ignores it today; when it learns to honour it, a repeated request costs nothing.
+    return {"Idempotency-Key": key}

@@ -1,0 +1,199 @@
+"""The plan: an ordered list of changes, as data. Everything is decided when it is made."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+from friendli_iac.core.canonical import digest
+from friendli_iac.core.diff import FieldChange
+from friendli_iac.core.state import Applied, Fence
+from friendli_iac.errors import UsageError
+from friendli_iac.resources.base import Action, Step
+
+FORMAT_VERSION = "1.0"
+
+# What an action does to the people who call the resource.
+IMPACT: dict[Action, str] = {
+    "record": "in place, no request",
+    "create": "new id",
+    "update": "same id; a new version, with a cold start",
+    "replace": "the id changes: clients break until they use the new one",
+    "delete": "clients that call it get 404; the id is lost",
+    "restart": "same id; a cold start",
+    "verify": "nothing is sent",
+    "no-op": "",
+}
+
+
+@dataclass(frozen=True)
+class Change:
+    """One resource and what will be done about it.
+
+    `after` is the whole specification that will be sent (or recorded), `fields` is what differs.
+    `seen` is the digest of the readable fields and `fence` the version at planning: the executor
+    refuses when either has moved. `waits_for` are addresses whose changes come first.
+    `key` names this very wish in the journal, the version comment and the request.
+    """
+
+    address: str
+    action: Action
+    reason: str
+    key: str = ""
+    steps: tuple[Step, ...] = ()
+    id: str | None = None
+    project: str = ""
+    name: str = ""
+    after: Applied | None = None
+    fields: tuple[FieldChange, ...] = ()
+    fence: Fence = Fence()
+    seen: str = ""
+    status: str = ""
+    waits_for: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
+    protected: bool = False
+    based_on: str = ""  # digest of what state held for this address
+    cost_before: tuple[float, float] | None = None  # dollars per hour, fewest and most replicas
+    cost_after: tuple[float, float] | None = None
+
+    @property
+    def impact(self) -> str:
+        """One line about what the change does to those who use the resource."""
+        sent = [f for f in self.fields if not f.local]
+        if self.action == "update" and sent and all(f.path == "name" for f in sent):
+            return "same id; the name changes"
+        return IMPACT[self.action]
+
+    @property
+    def destructive(self) -> bool:
+        """Whether something that clients call ends."""
+        return self.action in ("delete", "replace")
+
+
+@dataclass(frozen=True)
+class Refusal:
+    """Why a plan must not be applied as it is, and the way out."""
+
+    address: str
+    message: str
+    next: str
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What to do, in order. `listed` are the ids that each project held when the plan was made."""
+
+    plan_id: str
+    lineage: str
+    serial: int
+    api: str
+    team: str
+    tool_version: str
+    manifest: str  # digest of what is wanted; "" when nothing was read (destroy)
+    changes: tuple[Change, ...] = ()
+    refusals: tuple[Refusal, ...] = ()
+    notes: tuple[str, ...] = ()
+    listed: Mapping[str, list[str]] = field(default_factory=dict)
+    narrowed: str = ""  # what was asked for, when it is not the whole project
+
+    @property
+    def pending_changes(self) -> tuple[Change, ...]:
+        """The changes that are not no-op."""
+        return tuple(change for change in self.changes if change.action != "no-op")
+
+    @property
+    def digest(self) -> str:
+        """Equal for two plans that do the same, whenever and wherever they were made."""
+        return digest(
+            [
+                [c.address, c.action, list(c.steps), c.id, asdict(c.after) if c.after else None]
+                for c in sorted(self.pending_changes, key=lambda c: c.address)
+            ]
+        )
+
+    def to_json(self) -> dict[str, Any]:
+        """The plan file: self-contained, `format_version` first."""
+        document = asdict(self)
+        for change, source in zip(document["changes"], self.changes, strict=True):
+            change["impact"] = source.impact
+        return {
+            "format_version": FORMAT_VERSION,
+            "digest": self.digest,
+            "summary": summary(self),
+            **document,
+        }
+
+    @classmethod
+    def from_json(cls, document: Mapping[str, Any]) -> Plan:
+        """The plan in a plan file. UsageError when it is none, or was tampered with."""
+        version = str(document.get("format_version", ""))
+        if version.partition(".")[0] != FORMAT_VERSION.partition(".")[0]:
+            raise UsageError(
+                f"this is no plan file that this version knows (format_version {version!r})",
+                safe="Nothing was sent.",
+                next="Make the plan again: friendli-iac plan --out FILE",
+            )
+        try:
+            fields = dict(document)
+            stated = fields.pop("digest")
+            for derived in ("format_version", "summary"):
+                fields.pop(derived)
+            fields["changes"] = tuple(_change(change) for change in fields["changes"])
+            fields["refusals"] = tuple(Refusal(**refusal) for refusal in fields["refusals"])
+            fields["notes"] = tuple(fields["notes"])
+            plan = cls(**fields)
+        except (KeyError, TypeError, AttributeError) as error:
+            raise UsageError(
+                f"the plan file cannot be read: {error}",
+                safe="Nothing was sent.",
+                next="Make the plan again: friendli-iac plan --out FILE",
+            ) from error
+        if plan.digest != stated:
+            raise UsageError(
+                "the plan file was changed after it was written",
+                safe="Nothing was sent.",
+                next="Make the plan again: friendli-iac plan --out FILE",
+            )
+        return plan
+
+
+def _change(document: Mapping[str, Any]) -> Change:
+    fields = dict(document)
+    fields.pop("impact")
+    fields["after"] = Applied(**fields["after"]) if fields["after"] else None
+    fields["fence"] = Fence(**fields["fence"])
+    fields["fields"] = tuple(FieldChange(**change) for change in fields["fields"])
+    for key in ("steps", "waits_for", "notes", "cost_before", "cost_after"):
+        fields[key] = tuple(fields[key]) if fields[key] is not None else None
+    return Change(**fields)
+
+
+def summary(plan: Plan) -> dict[str, int]:
+    """How many changes of each action, no-ops included."""
+    counts: dict[str, int] = {}
+    for change in plan.changes:
+        counts[change.action] = counts.get(change.action, 0) + 1
+    return counts
+
+
+def change_key(lineage: str, serial: int, address: str, action: Action, after: object) -> str:
+    """The change key: the same wish on the same state has the same key, and no other has it."""
+    return digest([lineage, serial, address, action, after], 20)
+
+
+def in_order(changes: Iterable[Change]) -> list[Change]:
+    """The changes with each one behind those that it waits for; otherwise by address."""
+    by_name = {change.address: change for change in changes}
+    done: dict[str, Change] = {}
+
+    def visit(name: str, path: tuple[str, ...]) -> None:
+        if name in done or name not in by_name or name in path:
+            return
+        for other in by_name[name].waits_for:
+            visit(other, (*path, name))
+        done[name] = by_name[name]
+
+    for name in sorted(by_name):
+        visit(name, ())
+    return list(done.values())

@@ -1,0 +1,320 @@
+"""`decide` for one resource and `assemble` for all of them: what is wanted against what is there.
+
+Pure: the engine reads, the planner decides, the executor obeys. Plan, destroy and import are the
+same two functions with other wishes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import asdict, dataclass, field, replace
+from typing import Protocol
+
+from friendli_iac.core.canonical import digest
+from friendli_iac.core.diff import FieldChange, current, difference, readable
+from friendli_iac.core.plan import Change, Plan, Refusal, change_key, in_order
+from friendli_iac.core.state import Applied, Fence, Resource, State
+from friendli_iac.resources import KINDS
+from friendli_iac.resources.base import Action, Address, Kind, Observed
+from friendli_iac.resources.spec import Spec
+
+
+class Wish(Protocol):
+    """What a manifest wants of one resource."""
+
+    @property
+    def address(self) -> Address: ...
+    @property
+    def spec(self) -> Spec: ...
+    @property
+    def labels(self) -> dict[str, str]: ...
+    @property
+    def depends_on(self) -> tuple[Address, ...]: ...
+    def source(self, path: str = "") -> object: ...
+
+
+@dataclass(frozen=True)
+class Scene:
+    """What all decisions of one plan share.
+
+    `strangers` are resources in our projects that are not in our state, read where a name matters.
+    `replace` are the addresses that the user wants made anew.
+    """
+
+    state: State
+    strangers: Sequence[Observed] = ()
+    replace: frozenset[str] = frozenset()
+    open: Mapping[str, str] = field(default_factory=dict)  # address -> step that was interrupted
+
+
+def based_on(resource: Resource | None) -> str:
+    """What a plan remembers of the state of a resource: when this differs, the plan is stale."""
+    return digest(asdict(resource), 16) if resource else ""
+
+
+def seen_digest(kind: Kind, observed: Observed | None) -> str:
+    """What a plan remembers of the live resource: its readable fields, not its status."""
+    return digest(readable(kind, observed.spec), 16) if observed else ""
+
+
+def moved_since(resource: Resource, observed: Observed) -> int | None:
+    """The first version that is not ours, when somebody else made one since we last looked."""
+    if resource.fence.version is None or observed.version is None:
+        return None
+    ours = resource.fence.version + (1 if resource.pending else 0)
+    return ours + 1 if observed.version > ours else None
+
+
+def decide(
+    scene: Scene, address: Address, wish: Wish | None, observed: Observed | None
+) -> tuple[Change, list[Refusal]]:
+    """What to do about one address, and why that must not be done, if so.
+
+    `observed` is None when the resource is gone, or was never there.
+    """
+    kind = KINDS[address.kind]
+    resource = scene.state.resources.get(str(address))
+    if wish is None:
+        change = _unwanted(kind, address, resource, observed)
+    elif resource is None or observed is None:
+        change = _missing(kind, wish, resource)
+    else:
+        change = _existing(kind, wish, resource, observed, str(address) in scene.replace)
+    if str(address) in scene.open:
+        note = f"an interrupted apply left {scene.open[str(address)]} open: settled before applying"
+        change = replace(change, notes=(*change.notes, note))
+    change = replace(
+        change,
+        based_on=based_on(resource),
+        seen=seen_digest(kind, observed),
+        status=observed.status if observed else "",
+        fence=Fence(observed.version, observed.updated_at) if observed else Fence(),
+        protected=bool(resource and resource.protected),
+        cost_before=_cost(kind, resource, observed),
+        cost_after=_cost_after(kind, change, resource, observed),
+        key=change_key(
+            scene.state.lineage,
+            scene.state.serial,
+            str(address),
+            change.action,
+            asdict(change.after) if change.after else None,
+        ),
+    )
+    return change, _refusals(scene, change)
+
+
+def _cost(
+    kind: Kind, resource: Resource | None, observed: Observed | None
+) -> tuple[float, float] | None:
+    if resource is None or observed is None or observed.health == "stopped":
+        return (0.0, 0.0)
+    return kind.hourly_cost(current(kind, resource.applied, observed.spec, unproved=False))
+
+
+def _cost_after(
+    kind: Kind, change: Change, resource: Resource | None, observed: Observed | None
+) -> tuple[float, float] | None:
+    if change.after is not None:
+        return kind.hourly_cost(change.after.spec)
+    ends = change.action == "delete" or observed is None
+    return (0.0, 0.0) if ends else _cost(kind, resource, observed)
+
+
+def _unwanted(
+    kind: Kind, address: Address, resource: Resource | None, observed: Observed | None
+) -> Change:
+    assert resource is not None, "only what is in state can be unwanted"
+    if observed is None:
+        return Change(
+            str(address), "record", "it is gone already", id=resource.id, name=resource.name
+        )
+    return Change(
+        str(address),
+        "delete",
+        "it is in state and no longer in the manifests",
+        steps=kind.steps("delete", observed),
+        id=resource.id,
+        project=resource.project,
+        name=resource.name,
+    )
+
+
+def _missing(kind: Kind, wish: Wish, resource: Resource | None) -> Change:
+    found = difference(kind, wanted=wish.spec, applied=Applied({}), live=None)
+    reason = "new in the manifests"
+    if resource is not None:
+        reason = f"{resource.id} is gone: 404, and not in the project's list"
+    return Change(
+        str(wish.address),
+        "create",
+        reason,
+        steps=kind.steps("create", None),
+        project=found.target["project"],
+        name=found.target["name"],
+        after=_after(wish, found.target),
+        fields=_located(wish, found.fields),
+        waits_for=tuple(map(str, wish.depends_on)),
+    )
+
+
+def _existing(
+    kind: Kind, wish: Wish, resource: Resource, observed: Observed, asked: bool
+) -> Change:
+    applied = resource.applied
+    since = moved_since(resource, observed)
+    found = difference(
+        kind,
+        wanted=wish.spec,
+        applied=applied,
+        live=observed.spec,
+        unproved=resource.pending is not None,
+        unknown_since=since,
+    )
+    after = _after(wish, found.target)
+    ours = _own_fields(applied, after)
+    fields = _located(wish, found.fields + ours)
+    remote = [f for f in fields if not f.local]
+    action: Action = "no-op"
+    reason = ""
+    if asked:
+        action, reason = "replace", "asked for with --replace"
+    elif any(f.immutable for f in remote):
+        names = ", ".join(f.path for f in remote if f.immutable)
+        action, reason = "replace", f"{names} cannot change in place"
+    elif remote:
+        action, reason = "update", _why(remote)
+    elif observed.health in ("failed", "stopped"):
+        cause = f" ({observed.error})" if observed.error else ""
+        action, reason = "restart", f"it is {observed.status}{cause} and should serve"
+    elif resource.pending is not None:
+        action, reason = "verify", "it was sent, and is not proved to serve"
+    elif fields:
+        action, reason = "record", "only our own records change"
+    notes = []
+    if since is not None and not remote:
+        notes.append(f"version {since} was not made by us")
+    if action == "replace":
+        found = difference(kind, wanted=wish.spec, applied=Applied({}), live=None)
+        after = _after(wish, found.target)
+    return Change(
+        str(wish.address),
+        action,
+        reason,
+        steps=kind.steps(action, observed),
+        id=resource.id,
+        project=found.target["project"],
+        name=found.target["name"],
+        after=None if action == "no-op" else after,
+        fields=() if action == "no-op" else fields,
+        waits_for=tuple(map(str, wish.depends_on)),
+        notes=tuple(notes),
+    )
+
+
+def _why(fields: Sequence[FieldChange]) -> str:
+    return ", ".join(dict.fromkeys(f.reason for f in fields))
+
+
+def _after(wish: Wish, target: Spec) -> Applied:
+    return Applied(target, dict(sorted(wish.labels.items())), sorted(map(str, wish.depends_on)))
+
+
+def _own_fields(applied: Applied, after: Applied) -> tuple[FieldChange, ...]:
+    """Differences in what only we keep beside the specification: labels and dependencies."""
+
+    def change(path: str, old: object, new: object) -> FieldChange:
+        return FieldChange(path, old, None, new, "changed in manifest", local=True)
+
+    labels = [
+        change(f"labels.{key}", applied.labels.get(key), after.labels.get(key))
+        for key in {**applied.labels, **after.labels}
+        if applied.labels.get(key) != after.labels.get(key)
+    ]
+    if applied.depends_on != after.depends_on:
+        labels.append(change("dependsOn", applied.depends_on, after.depends_on))
+    return tuple(labels)
+
+
+def _located(wish: Wish, fields: Iterable[FieldChange]) -> tuple[FieldChange, ...]:
+    return tuple(replace(f, source=str(wish.source(f.path))) for f in fields)
+
+
+def _refusals(scene: Scene, change: Change) -> list[Refusal]:
+    found = []
+    if change.destructive and change.protected:
+        found.append(
+            Refusal(
+                change.address,
+                f"it is protected (preventDestroy), and this plan would {change.action} it",
+                "Apply `lifecycle: {preventDestroy: false}` for it first, then try again.",
+            )
+        )
+    renamed = any(f.path == "name" for f in change.fields)
+    if change.action == "create" or change.action == "replace" or renamed:
+        twins = [
+            other
+            for other in scene.strangers
+            if (other.project, other.name) == (change.project, change.name)
+        ]
+        if twins:
+            ids = ", ".join(f"{twin.id} ({twin.status})" for twin in twins)
+            imports = " or ".join(
+                f"friendli-iac import {change.address} {twin.id}" for twin in twins
+            )
+            found.append(
+                Refusal(
+                    change.address,
+                    f"an endpoint called {change.name!r} is in project {change.project} already, "
+                    f"and it is not ours: {ids}",
+                    f"Adopt it with {imports}, or choose another spec.name. It was not touched.",
+                )
+            )
+    return found
+
+
+def all_gone(state: State, observed: Mapping[str, Observed | None]) -> Refusal | None:
+    """The refusal when everything that was looked for is gone at once: more likely the wrong token,
+    team or address than that somebody deleted it all.
+    """
+    looked_for = [a for a in observed if a in state.resources]
+    if not looked_for or any(observed[a] is not None for a in looked_for):
+        return None
+    return Refusal(
+        looked_for[0],
+        "everything in state is gone at once: " + ", ".join(sorted(looked_for)),
+        "Check token and team with friendli-iac doctor. If it was really deleted elsewhere: "
+        "friendli-iac state forget " + " ".join(sorted(looked_for)),
+    )
+
+
+def assemble(
+    scene: Scene,
+    decisions: Iterable[tuple[Change, list[Refusal]]],
+    *,
+    observed: Mapping[str, Observed | None],
+    identity: Plan,
+) -> Plan:
+    """All decisions as one plan, in order. `identity` is a plan without changes."""
+    decided = list(decisions)
+    refusals = [refusal for _, found in decided for refusal in found]
+    gone = all_gone(scene.state, observed)
+    changes = in_order(_deletes_last(scene.state, [change for change, _ in decided]))
+    return replace(
+        identity,
+        changes=tuple(changes),
+        refusals=tuple([gone] if gone else refusals),
+    )
+
+
+def _deletes_last(state: State, changes: Sequence[Change]) -> list[Change]:
+    """What depends on a resource goes before it; what it needs stays until it is gone."""
+    dependents: dict[str, list[str]] = {}
+    for address, resource in state.resources.items():
+        for needed in resource.applied.depends_on:
+            dependents.setdefault(needed, []).append(address)
+    return [
+        replace(change, waits_for=tuple(dependents.get(change.address, ())))
+        if change.action == "delete"
+        else change
+        for change in changes
+    ]

@@ -1,0 +1,172 @@
+"""Which resources are ours, under which address: import, forget, move. Nothing is sent."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from pydantic import ValidationError
+
+from friendli_iac.core.planner import Wish
+from friendli_iac.core.state import Applied, Entry, Fence
+from friendli_iac.engine.engine import ApplyOptions, Engine
+from friendli_iac.errors import NotFound, Refused, UsageError
+from friendli_iac.resources import KINDS
+from friendli_iac.resources.base import Address, Kind, Observed
+from friendli_iac.resources.spec import Spec, get_path, leaves, overlay, parse_value, set_path
+
+
+@dataclass(frozen=True)
+class Imported:
+    """What an import took in. `presumed` and `unknown` are paths of write-only fields: those that
+    nobody said and that have a default, and those that the manifest declares and nobody knows.
+    """
+
+    observed: Observed
+    presumed: tuple[str, ...]
+    unknown: tuple[str, ...]
+
+
+def adopt(
+    engine: Engine, address: Address, id: str, wish: Wish | None, settings: Sequence[str]
+) -> Imported:
+    """Takes an existing resource into state. `settings` are `spec.PATH=VALUE` for what the API does
+    not tell; labels and lifecycle come from the manifest (`wish`).
+
+    UsageError for a setting that is none; Refused when address or id are taken; NotFound.
+    """
+    kind = _kind(address)
+    said = _settings(kind, settings)
+    with engine.backend.lock("import", engine.environ, 0):
+        known, _ = engine.known()
+        _free(known.state.resources, address, id)
+        context = engine.context(known, ApplyOptions())
+        api = engine.apis[kind.name]
+        try:
+            observed = kind.read(api, id)
+        except NotFound as error:
+            raise NotFound(
+                f"there is no {address.kind.lower()} {id}",
+                status=404,
+                safe="Nothing was recorded.",
+                next="The id is in the web page, and in its address. Check the team with "
+                "friendli-iac doctor.",
+            ) from error
+        marks = leaves(kind.model)
+        spec = overlay(kind.model, observed.spec, kind.presumed(said))
+        for path, leaf in marks.items() if wish else ():
+            value = get_path(wish.spec, path) if leaf.local and wish else None
+            if value is not None:
+                set_path(spec, path, value)
+        version = kind.newest_version(api, id)
+        if known.state.serial == 0:
+            context.commit()
+        context.write(
+            Entry(
+                "adopt",
+                context.clock.now(),
+                address=str(address),
+                id=id,
+                project=observed.project,
+                name=observed.name,
+                after=Applied(
+                    spec,
+                    dict(wish.labels) if wish else {},
+                    sorted(map(str, wish.depends_on)) if wish else [],
+                ),
+                fence=Fence(version, observed.updated_at),
+                by=context.by,
+            )
+        )
+        known.state.team = known.state.team or observed.team or ""
+        context.commit()
+    unsaid = [p for p in marks if marks[p].write_only and get_path(said, p) is None]
+    return Imported(
+        observed,
+        presumed=tuple(p for p in unsaid if get_path(spec, p) is not None),
+        unknown=tuple(
+            p for p in unsaid if get_path(spec, p) is None and wish and get_path(wish.spec, p)
+        ),
+    )
+
+
+def forget(engine: Engine, addresses: Sequence[str]) -> None:
+    """Removes addresses from state; the resources themselves stay as they are."""
+    with engine.backend.lock("state forget", engine.environ, 0):
+        known, _ = engine.known()
+        open_now = {begun.address for begun in known.open.values()}
+        for address in addresses:
+            if address not in known.state.resources and address not in open_now:
+                raise _unknown(address)
+        context = engine.context(known, ApplyOptions())
+        for address in addresses:
+            context.write(Entry("forget", context.clock.now(), address=address, by=context.by))
+        context.commit()
+
+
+def move(engine: Engine, old: Address, new: Address) -> None:
+    """Gives a resource another address; the next plan finds it under that one."""
+    with engine.backend.lock("state mv", engine.environ, 0):
+        known, _ = engine.known()
+        if str(old) not in known.state.resources:
+            raise _unknown(str(old))
+        _kind(new)
+        if new.kind != old.kind:
+            raise UsageError(f"{old} cannot become {new}: the kinds differ")
+        if str(new) in known.state.resources:
+            raise Refused(
+                f"{new} is taken", safe="Nothing was moved.", next="See friendli-iac state list."
+            )
+        context = engine.context(known, ApplyOptions())
+        context.write(Entry("moved", context.clock.now(), address=str(old), name=str(new)))
+        context.commit()
+
+
+def _kind(address: Address) -> Kind:
+    if address.kind not in KINDS:
+        raise UsageError(
+            f"{address}: there is no kind {address.kind} with resources of its own",
+            next=f"Kinds: {', '.join(KINDS)}.",
+        )
+    return KINDS[address.kind]
+
+
+def _free(resources: Mapping[str, object], address: Address, id: str) -> None:
+    if str(address) in resources:
+        raise Refused(
+            f"{address} is in state already",
+            safe="Nothing was recorded.",
+            next=f"friendli-iac state show {address}; friendli-iac state forget {address} gives "
+            "it up.",
+        )
+    for other, resource in resources.items():
+        if getattr(resource, "id", None) == id:
+            raise Refused(
+                f"{id} is in state already, as {other}",
+                safe="Nothing was recorded.",
+                next=f"To give it another address: friendli-iac state mv {other} {address}",
+            )
+
+
+def _unknown(address: str) -> UsageError:
+    return UsageError(f"{address} is not in state", next="See friendli-iac state list.")
+
+
+def _settings(kind: Kind, settings: Sequence[str]) -> Spec:
+    spec: Spec = {}
+    for setting in settings:
+        path, equals, text = setting.partition("=")
+        path = path.removeprefix("spec.")
+        try:
+            if not equals:
+                raise KeyError(path)
+            set_path(spec, path, parse_value(kind.model, path, text))
+        except KeyError:
+            raise UsageError(
+                f"--set {setting}: there is no such field",
+                next="It looks like --set spec.model.huggingFace.revision=COMMIT; "
+                "friendli-iac schema lists every field.",
+            ) from None
+        except ValidationError as error:
+            raise UsageError(f"--set {setting}: {error.errors()[0]['msg']}") from None
+    return spec

@@ -1,0 +1,103 @@
+"""What every part of an apply shares: what is known, its journal, a clock, a reporter."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Literal, Protocol
+
+from friendli_iac.backends.base import Backend
+from friendli_iac.core.state import Entry, Known, apply_entry
+from friendli_iac.errors import Cancelled
+from friendli_iac.resources import KINDS
+from friendli_iac.resources.base import Address, Kind
+
+
+class Clock(Protocol):
+    """Time, so that tests can turn it. All in seconds; `now` counts from 1970."""
+
+    def now(self) -> float: ...
+    def sleep(self, seconds: float, stop: threading.Event) -> None: ...
+
+
+class SystemClock:
+    """The machine's own time."""
+
+    def now(self) -> float:
+        return time.time()
+
+    def sleep(self, seconds: float, stop: threading.Event) -> None:
+        stop.wait(seconds)
+
+
+@dataclass(frozen=True)
+class Event:
+    """Something that a person may want to see while it happens. `elapsed` is in seconds."""
+
+    type: Literal["start", "sent", "progress", "done", "failed", "skipped", "note"]
+    address: str
+    text: str
+    status: str = ""
+    phase: str = ""
+    elapsed: float = 0.0
+
+
+class Reporter(Protocol):
+    """Is told what happens, from several threads."""
+
+    def event(self, event: Event) -> None: ...
+
+
+@dataclass
+class Context:
+    """One apply. `known` is the committed state plus everything written since, always.
+
+    `stop` is set when nothing new may start; `timeout` and `settle_grace` are seconds.
+    """
+
+    backend: Backend
+    apis: Mapping[str, Any]  # by kind
+    known: Known
+    clock: Clock
+    reporter: Reporter
+    by: str = ""
+    timeout: float = 1800.0
+    settle_grace: float = 120.0
+    stop: threading.Event = field(default_factory=threading.Event)
+    _mutex: threading.Lock = field(default_factory=threading.Lock)
+
+    def write(self, entry: Entry) -> None:
+        """Durable first, then known: a kill in between loses nothing."""
+        with self._mutex:
+            self.backend.append(entry)
+            apply_entry(self.known, entry)
+
+    def commit(self) -> None:
+        """Makes everything that is known the committed state."""
+        with self._mutex:
+            self.known.state = self.backend.commit(self.known.to_commit())
+
+    def kind_of(self, address: str) -> tuple[Kind, Any]:
+        """The kind of an address, and the client that speaks for it."""
+        name = Address.parse(address).kind
+        return KINDS[name], self.apis[name]
+
+    def pause(self, seconds: float) -> None:
+        """Waits. Cancelled when the user wants to stop."""
+        self.clock.sleep(seconds, self.stop)
+        self.check_stop()
+
+    def check_stop(self) -> None:
+        """Raises Cancelled when nothing new may start."""
+        if self.stop.is_set():
+            raise Cancelled(
+                "stopped as asked",
+                safe="What was sent is recorded; what was not begun was not sent.",
+                next="Run friendli-iac apply again: it goes on where this one stopped.",
+            )
+
+    def tell(self, type: Any, address: str, text: str, **details: Any) -> None:
+        """Reports an event."""
+        self.reporter.event(Event(type, address, text, **details))

@@ -1,0 +1,218 @@
+"""One effect: journal `begin`, one API call, journal what came of it.
+
+The plan has decided. A last look before the effect may refuse, and never chooses.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from friendli_iac.core.plan import Change
+from friendli_iac.core.planner import seen_digest
+from friendli_iac.core.state import Entry, Fence
+from friendli_iac.errors import ApiError, NotFound, Refused, StalePlan, StateError, Unreachable
+from friendli_iac.executor.context import Context
+from friendli_iac.executor.gate import wait_for
+from friendli_iac.executor.settle import locate, resolve
+from friendli_iac.resources.base import Observed, Step
+
+ATTEMPTS = 3  # each only after it was found out that the one before had no effect
+
+SENT = {
+    "create": "create was sent",
+    "update": "update was sent",
+    "restart": "restart was sent",
+    "terminate": "terminate was sent",
+    "delete": "delete was sent",
+}
+
+
+def perform(
+    context: Context, change: Change, step: Step, *, plan: str, listed: list[str], first: bool
+) -> None:
+    """Brings one step about, or raises: StalePlan and Refused before anything was sent, ApiError
+    when the API said no, SettleError when only a person can tell what happened.
+
+    `listed` are the ids that the project held when the plan was made; `first` says that nothing of
+    this change has been done yet, so that its fence must still hold.
+    """
+    id = None if step == "create" else _id(context, change)
+    for attempt in range(1, ATTEMPTS + 1):
+        begin = _begin(context, change, step, plan, id, listed, first and attempt == 1)
+        if begin is None:
+            return
+        context.check_stop()
+        context.write(begin)
+        try:
+            _send(context, change, begin)
+            return
+        except Unreachable as error:
+            # Whether it took effect is not known: it is looked for before anything is sent again.
+            context.tell("note", change.address, f"no usable answer ({error}); looking for it")
+            if error.retry_after:
+                context.clock.sleep(error.retry_after, context.stop)
+            if resolve(context, begin, accepted=False):
+                context.tell("sent", change.address, SENT[step])
+                return
+            if attempt == ATTEMPTS:
+                raise
+
+
+def _begin(
+    context: Context,
+    change: Change,
+    step: Step,
+    plan: str,
+    id: str | None,
+    listed: list[str],
+    fenced: bool,
+) -> Entry | None:
+    """The last look, and the journal entry that it leads to. None: there is nothing left to do."""
+    now_listed: list[str] | None = None
+    fence = Fence()
+    if id is None:
+        now_listed = _no_twin(context, change, set(listed))
+    else:
+        observed = _look(context, change, step, id, fenced)
+        if observed is None:
+            _close_gone(context, change, step, plan, id)
+            return None
+        fence = Fence(observed.version, observed.updated_at)
+    return Entry(
+        "begin",
+        context.clock.now(),
+        address=change.address,
+        key=change.key,
+        step=step,
+        plan=plan,
+        id=id,
+        project=change.project,
+        name=change.name,
+        after=change.after,
+        fence=fence,
+        listed=now_listed,
+        by=context.by,
+    )
+
+
+def _send(context: Context, change: Change, begin: Entry) -> None:
+    kind, api = context.kind_of(change.address)
+    comment = _comment(context, change)
+    spec = change.after.spec if change.after else {}
+
+    def note(type: str, id: str | None = None) -> None:
+        context.write(
+            Entry(
+                type,  # type: ignore[arg-type]
+                context.clock.now(),
+                address=change.address,
+                key=change.key,
+                step=begin.step,
+                id=id,
+            )
+        )
+
+    try:
+        told = kind.send(
+            api,
+            begin.step,  # type: ignore[arg-type]
+            id=begin.id,
+            spec=spec,
+            comment=comment,
+            key=change.key,
+        )
+    except Unreachable:
+        raise
+    except ApiError:
+        note("refused")
+        raise
+    context.tell("sent", change.address, SENT[begin.step])
+    if begin.step == "create":
+        # Saved before the search: a kill here must not lead to a second GPU.
+        note("sent")
+        note("done", told or locate(context, begin, accepted=True, timeout=context.timeout))
+    elif begin.step == "delete":
+        note("sent")
+        if wait_for(context, change.address, begin.id or "", set()) is None:
+            note("done", begin.id)
+    else:
+        note("done", begin.id)
+
+
+def _look(context: Context, change: Change, step: Step, id: str, fenced: bool) -> Observed | None:
+    """The resource just before an effect, in a state that takes it; None when it is gone.
+
+    StalePlan when it is no longer what the plan saw.
+    """
+    kind, api = context.kind_of(change.address)
+    if step == "delete":
+        ready = wait_for(context, change.address, id, {"stopped", "failed"})
+    elif step == "update":  # refused while another one is under way
+        ready = wait_for(context, change.address, id, {"served", "failed", "stopped"})
+    else:
+        try:
+            ready = kind.read(api, id)
+        except NotFound:
+            ready = None
+    if ready is None:
+        return None
+    version = kind.newest_version(api, id)
+    if fenced:
+        moved = []
+        if version != change.fence.version:
+            moved.append(
+                f"{change.address} is at version {version}, and the plan saw {change.fence.version}"
+            )
+        # Planned while a version was on its way, the readable fields were still those from before.
+        elif kind.health(change.status) != "changing" and seen_digest(kind, ready) != change.seen:
+            moved.append(f"{change.address} was changed since the plan was made")
+        if moved:
+            raise StalePlan(moved)
+    return replace(ready, version=version)
+
+
+def _close_gone(context: Context, change: Change, step: Step, plan: str, id: str) -> None:
+    """What was to be ended is gone already; what was to be changed cannot be."""
+    if step not in ("terminate", "delete"):
+        raise StalePlan([f"{change.address} ({id}) is gone"])
+    if step == "delete":
+        context.write(Entry("forget", context.clock.now(), address=change.address, plan=plan))
+
+
+def _no_twin(context: Context, change: Change, planned: set[str]) -> list[str]:
+    """The ids that the project holds now. Refused when a new one among them has our name."""
+    kind, api = context.kind_of(change.address)
+    listed = kind.list(api, change.project)
+    ours = {resource.id for resource in list(context.known.state.resources.values())}
+    for id in listed.keys() - planned - ours:
+        try:
+            other = kind.combine(id, kind.fetch(api, id), listed[id])
+        except NotFound:
+            continue
+        if (other.name, other.project) == (change.name, change.project):
+            raise Refused(
+                f"{change.address}: since the plan was made, {id} has appeared with the name "
+                f"{change.name!r} in project {change.project}",
+                safe="It was not touched, and nothing was created.",
+                next=f"Adopt it with friendli-iac import {change.address} {id}, or choose another "
+                "spec.name.",
+            )
+    return sorted(listed)
+
+
+def _id(context: Context, change: Change) -> str:
+    resource = context.known.state.resources.get(change.address)
+    if resource is None:
+        raise StateError(
+            f"{change.address} is not in state any more",
+            safe="Nothing was sent for it.",
+            next="Make a new plan.",
+        )
+    return resource.id
+
+
+def _comment(context: Context, change: Change) -> str:
+    """What people see in the Versions tab."""
+    own = change.after.spec.get("versionComment", "") if change.after else ""
+    mark = f"friendli-iac {change.address} key={change.key} by={context.by}"
+    return f"{own} ({mark})" if own else mark
