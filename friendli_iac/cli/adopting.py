@@ -36,7 +36,7 @@ def parse_address(text: str) -> Address:
 )  # fmt: skip
 @click.pass_obj
 def import_(
-    console: Console, address: str, id: str, settings: tuple[str, ...], **options: Any
+    console: Console, /, address: str, id: str, settings: tuple[str, ...], **options: Any
 ) -> int:
     """Take an existing endpoint into state, as ADDRESS. Nothing is sent to it."""
     from friendli_iac.cli.progress import Lines

@@ -43,7 +43,7 @@ if TYPE_CHECKING:
 @click.option("--destroy", is_flag=True, help="Plan the end of everything in state.")
 @click.option("--detailed-exitcode", is_flag=True, help="Exit with 2 when there are changes.")
 @click.pass_obj
-def plan(console: Console, format_: str, parallelism: int, **options: Any) -> int:
+def plan(console: Console, /, format_: str, parallelism: int, **options: Any) -> int:
     """Show what an apply would do. Sends nothing, locks nothing, wakes nothing."""
     from friendli_iac.cli.session import opened
 
@@ -80,7 +80,7 @@ def plan(console: Console, format_: str, parallelism: int, **options: Any) -> in
     help="With --yes: this resource (or all of them) may be deleted or replaced.",
 )
 @click.pass_obj
-def apply(console: Console, planfile: Path | None, format_: str, **options: Any) -> int:
+def apply(console: Console, /, planfile: Path | None, format_: str, **options: Any) -> int:
     """Make it so: show the plan, ask, apply, and wait until everything serves.
 
     With PLANFILE, apply that very plan: once, and only if what it touches did not move.
@@ -105,7 +105,7 @@ def apply(console: Console, planfile: Path | None, format_: str, **options: Any)
 @with_apply
 @with_format("text", "json")
 @click.pass_obj
-def destroy(console: Console, format_: str, **options: Any) -> int:
+def destroy(console: Console, /, format_: str, **options: Any) -> int:
     """End everything in state, or what --target and --selector choose."""
     from friendli_iac.cli.session import opened
 
@@ -127,7 +127,7 @@ def destroy(console: Console, format_: str, **options: Any) -> int:
 @with_target
 @with_format("text", "json", "markdown")
 @click.pass_obj
-def show(console: Console, planfile: Path | None, format_: str, **options: Any) -> int:
+def show(console: Console, /, planfile: Path | None, format_: str, **options: Any) -> int:
     """Show a saved plan, or everything in state."""
     from friendli_iac.cli.session import opened
     from friendli_iac.cli.states import print_resources

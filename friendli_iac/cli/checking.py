@@ -17,7 +17,7 @@ from friendli_iac.errors import UsageError
 @with_format("text", "json")
 @click.option("--project", metavar="ID", envvar="FRIENDLI_PROJECT_ID", help="Check this project.")
 @click.pass_obj
-def doctor(console: Console, format_: str, project: str | None, **options: Any) -> int:
+def doctor(console: Console, /, format_: str, project: str | None, **options: Any) -> int:
     """Check token, team, project, clock and state, and say what to do about what fails."""
     from friendli_iac.cli.diagnosis import examine
 
@@ -48,7 +48,7 @@ def doctor(console: Console, format_: str, project: str | None, **options: Any) 
     help="Keep its endpoints in this folder.  [default: in memory]",
 )
 @click.pass_obj
-def emulator(console: Console, host: str, port: int, data: Path | None) -> int:
+def emulator(console: Console, /, host: str, port: int, data: Path | None) -> int:
     """Run an emulator of Friendli's API, until Ctrl-C."""
     try:
         from friendli_iac.emulator import serve

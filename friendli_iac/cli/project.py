@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +17,7 @@ from friendli_iac.cli.options import (
     with_manifests,
     with_target,
 )
-from friendli_iac.errors import ManifestError, UsageError
+from friendli_iac.errors import ManifestError, Problem, UsageError
 
 SETTINGS = """\
 # yaml-language-server: $schema=.friendli-iac/friendli-iac.settings.v1.json
@@ -42,13 +43,13 @@ spec:
   autoscaling: {minReplicas: 0, maxReplicas: 1, cooldown: 5m}
 """
 
-IGNORE = "*\n!.gitignore\n"
+IGNORE = "*\n!.gitignore\n!*.v1.json\n"
 
 
 @click.command()
 @click.argument("folder", default=".", type=click.Path(file_okay=False, path_type=Path))
 @click.pass_obj
-def init(console: Console, folder: Path) -> int:
+def init(console: Console, /, folder: Path) -> int:
     """Start a project: settings, a first endpoint, and schemas for your editor."""
     import json
 
@@ -86,7 +87,7 @@ def init(console: Console, folder: Path) -> int:
 @with_manifests
 @with_format("text", "json", "github")
 @click.pass_obj
-def validate(console: Console, format_: str, **options: Any) -> int:
+def validate(console: Console, /, format_: str, **options: Any) -> int:
     """Check the manifests. Reports every problem at once; sends nothing."""
     from friendli_iac.manifest import find_project, load_manifest
     from friendli_iac.review.diagnostics import render_github, render_json, render_text
@@ -97,12 +98,13 @@ def validate(console: Console, format_: str, **options: Any) -> int:
     environ = dict(os.environ)
     if target.emulator:
         environ.setdefault("FRIENDLI_PROJECT_ID", "project-emulator")
-    count, problems = 0, ()
+    count = 0
+    problems: tuple[Problem, ...] = ()
     try:
         manifest = load_manifest(
             find_project(Path.cwd()),
             files=reading.files,
-            stdin=click.get_text_stream("stdin").read,
+            stdin=sys.stdin.read,
             variables=reading.variables,
             variable_files=reading.variable_files,
             environ=environ,
@@ -125,7 +127,7 @@ def validate(console: Console, format_: str, **options: Any) -> int:
 @click.command()
 @click.option("--settings", is_flag=True, help="The schema of friendli-iac.yaml instead.")
 @click.pass_obj
-def schema(console: Console, settings: bool) -> int:
+def schema(console: Console, /, settings: bool) -> int:
     """Print the JSON Schema (draft-07) of the manifests, for editors."""
     from friendli_iac.manifest.schema import manifest_schema, settings_schema
 

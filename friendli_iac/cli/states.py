@@ -25,7 +25,7 @@ def state() -> None:
 @with_target
 @with_format("text", "json")
 @click.pass_obj
-def list_(console: Console, format_: str, **options: Any) -> int:
+def list_(console: Console, /, format_: str, **options: Any) -> int:
     """List what is in state."""
     from friendli_iac.cli.session import opened
 
@@ -39,7 +39,7 @@ def list_(console: Console, format_: str, **options: Any) -> int:
 @with_target
 @with_format("text", "json")
 @click.pass_obj
-def show(console: Console, address: str, format_: str, **options: Any) -> int:
+def show(console: Console, /, address: str, format_: str, **options: Any) -> int:
     """Show what is known of one resource."""
     from friendli_iac.cli.session import opened
 
@@ -57,7 +57,7 @@ def show(console: Console, address: str, format_: str, **options: Any) -> int:
 @click.argument("new_address")
 @with_target
 @click.pass_obj
-def mv(console: Console, address: str, new_address: str, **options: Any) -> int:
+def mv(console: Console, /, address: str, new_address: str, **options: Any) -> int:
     """Give a resource another address. Rename it in the manifests as well."""
     from friendli_iac.cli.adopting import parse_address
     from friendli_iac.cli.progress import Lines
@@ -75,7 +75,7 @@ def mv(console: Console, address: str, new_address: str, **options: Any) -> int:
 @click.argument("addresses", nargs=-1, required=True)
 @with_target
 @click.pass_obj
-def forget(console: Console, addresses: tuple[str, ...], **options: Any) -> int:
+def forget(console: Console, /, addresses: tuple[str, ...], **options: Any) -> int:
     """Give resources up. They stay as they are, and go on billing."""
     from friendli_iac.cli.progress import Lines
     from friendli_iac.cli.session import opened
@@ -92,7 +92,7 @@ def forget(console: Console, addresses: tuple[str, ...], **options: Any) -> int:
 @with_target
 @with_format("text", "json", "dotenv")
 @click.pass_obj
-def output(console: Console, address: str, format_: str, **options: Any) -> int:
+def output(console: Console, /, address: str, format_: str, **options: Any) -> int:
     """What clients need to call an endpoint: id, model, URL."""
     from friendli_iac.cli.session import DEFAULT_URL, opened
 

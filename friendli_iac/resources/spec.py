@@ -228,7 +228,8 @@ def parse_value(model: type[BaseModel], path: str, text: str) -> Any:
         here = block
     for name, info in here.model_fields.items():
         if (info.alias or name) == last and submodel(here, last) is None:
-            adapter: TypeAdapter[Any] = TypeAdapter(Annotated[info.annotation, *info.metadata])
+            field: Any = Annotated[info.annotation, *info.metadata]
+            adapter: TypeAdapter[Any] = TypeAdapter(field)
             value = adapter.validate_python(ExternalText(text))
             return str(value) if isinstance(value, str) else value
     raise KeyError(path)
