@@ -1,0 +1,248 @@
+"""Which files are read, and how they are read without trusting them."""
+
+from __future__ import annotations
+
+import os
+import re
+import stat
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from friendli_iac.errors import Problem
+from friendli_iac.manifest.document import Document
+from friendli_iac.manifest.model import Project
+
+SETTINGS = "friendli-iac.yaml"
+STDIN = "<stdin>"
+MAX_FILE = 8 * 2**20  # bytes
+MAX_TOTAL = 64 * 2**20  # bytes
+
+_SUFFIXES = (".yaml", ".yml")
+_SKIPPED = frozenset({"node_modules"})
+# A near miss counts as ours too: a misspelt apiVersion must not make a resource disappear.
+_OURS = re.compile(rb"""apiVersion["']?[ \t]*:[ \t]*["']?[Ff]riend[a-z]*[-_]?[Ii][Aa][Cc]""")
+# Outside of YAML's printable characters, or a line break that not everybody counts as one.
+_FORBIDDEN = re.compile(
+    "[^\t\n\r\x20-\x7e\xa0-\u2027\u202a-\ud7ff\ue000-\ufefe\uff00-\ufffd\U00010000-\U0010ffff]"
+    "|\r(?!\n)"
+)
+
+
+@dataclass(frozen=True)
+class Text:
+    """A file as read. `named` says that it was asked for by name, so that it must be ours."""
+
+    file: str
+    text: str
+    named: bool
+
+
+def label(path: Path) -> str:
+    """The file's name in messages: relative to the working directory when it is below."""
+    name, here = os.path.abspath(path), os.getcwd()  # noqa: PTH100, PTH109 - pathlib is slow here
+    return name[len(here) + 1 :] if name.startswith(here + os.sep) else name
+
+
+def read_text(path: Path, report: list[Problem], *, only_ours: bool = False) -> str | None:
+    """The text of a regular file, or None after a problem was reported.
+
+    With `only_ours`, also None for a file that has no apiVersion of ours, whatever is in it.
+    """
+    name = label(path)
+    try:
+        # Not blocking, for opening a FIFO would wait for a writer.
+        descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+        with os.fdopen(descriptor, "rb") as file:
+            found = os.fstat(descriptor)
+            if not stat.S_ISREG(found.st_mode):
+                raise IsADirectoryError(0, "not a regular file")
+            data = file.read(min(found.st_size, MAX_FILE) + 1)
+    except OSError as error:
+        report.append(_unreadable(name, error))
+        return None
+    except ValueError:  # a NUL in the name
+        report.append(Problem(name, 0, 0, "there is no such file", "check the path", rule="file"))
+        return None
+    if only_ours and not _OURS.search(data):
+        return None
+    if len(data) > MAX_FILE:
+        report.append(_too_large(name, MAX_FILE))
+        return None
+    try:
+        return data.decode()
+    except UnicodeDecodeError as error:
+        line = data.count(b"\n", 0, error.start)
+        column = error.start - (data.rfind(b"\n", 0, error.start) + 1)
+        message = "the file is not valid UTF-8 text"
+        report.append(
+            Problem(name, line + 1, column + 1, message, "save the file as UTF-8", "", "encoding")
+        )
+        return None
+
+
+def check_characters(file: str, text: str, report: list[Problem]) -> bool:
+    """Whether the text has only characters that YAML allows; reports the first that is not."""
+    found = _FORBIDDEN.search(text)
+    if found is None:
+        return True
+    line = text.count("\n", 0, found.start())
+    first = text.rfind("\n", 0, found.start()) + 1
+    place = line + 1, found.start() - first + 1
+    what, remedy = f"the control character U+{ord(found[0]):04X}", "remove it"
+    if found[0] == "\ufeff":
+        what, remedy = "a byte order mark", "save the file as UTF-8 without BOM"
+    elif found[0] == "\r":
+        what, remedy = "a line break of old Macs (CR)", "save the file with Unix line breaks"
+    end = text.find("\n", first)
+    line_text = _FORBIDDEN.sub("�", text[first : end if end >= 0 else len(text)])
+    document = Document(file, line_text, 0, len(line_text), line)
+    report.append(document.problem_at(place, "encoding", f"the text has {what}", remedy))
+    return False
+
+
+def manifest_texts(
+    project: Project,
+    files: Sequence[str],
+    stdin: Callable[[], str] | None,
+    report: list[Problem],
+) -> Iterator[Text]:
+    """The texts to read, one by one, in the order of their names; problems go to `report`."""
+    total = 0
+    seen: set[str] = set()
+    text: str | None
+    for path, named in _paths(project, files, report):
+        if path is None:
+            name, text = STDIN, stdin() if stdin else ""
+            if len(text) > MAX_FILE:
+                report.append(_too_large(name, MAX_FILE))
+                continue
+        else:
+            name = label(path)
+            if name in seen:
+                continue
+            seen.add(name)
+            text = read_text(path, report, only_ours=not named)
+        if text is None:
+            continue
+        total += len(text)
+        if total > MAX_TOTAL:
+            report.append(_too_large("the manifests together", MAX_TOTAL))
+            return
+        if check_characters(name, text, report):
+            yield Text(name, text, named)
+
+
+def _paths(
+    project: Project, files: Sequence[str], report: list[Problem]
+) -> Iterator[tuple[Path | None, bool]]:
+    """Each file to read, and whether it was named; None is standard input."""
+    if files:
+        for file in files:
+            path = Path(file)
+            if file == "-":
+                yield None, True
+            elif not inside(path, project.root, report):
+                continue
+            elif path.is_dir():
+                yield from ((found, False) for found in walk(path, report))
+            else:
+                yield path, True
+    elif project.manifests:
+        for index, pattern in enumerate(project.manifests):
+            yield from _matches(project, index, pattern, report)
+    else:
+        yield from ((found, False) for found in walk(project.root, report))
+
+
+def _matches(
+    project: Project, index: int, pattern: str, report: list[Problem]
+) -> Iterator[tuple[Path, bool]]:
+    """The files that an entry of `manifests:` means."""
+    place = ("manifests", index)
+    document = project.document
+    if Path(pattern).is_absolute() or ".." in Path(pattern).parts:
+        if document:
+            report.append(
+                document.problem(
+                    "outside",
+                    f"{pattern} leads out of the project",
+                    place,
+                    remedy=f"name files below the folder of {SETTINGS}",
+                )
+            )
+        return
+    found = [project.root] if Path(pattern) == Path() else sorted(project.root.glob(pattern))
+    hits = 0
+    for path in found:
+        if path.is_dir():
+            hits += 1
+            yield from ((file, False) for file in walk(path, report))
+        elif path.name != SETTINGS and inside(path, project.root, report):
+            hits += 1
+            yield path, True
+    if not hits and document:
+        report.append(
+            document.problem(
+                "no-manifests",
+                f"no file matches {pattern}",
+                place,
+                remedy=f"correct the path; it is relative to the folder of {SETTINGS}",
+            )
+        )
+
+
+def walk(root: Path, report: list[Problem]) -> Iterator[Path]:
+    """Every YAML file below `root` that is not hidden and not below another project's folder."""
+
+    def unreadable(error: OSError) -> None:
+        # Left out silently, what is in it would be taken for deleted.
+        report.append(_unreadable(label(Path(error.filename)), error))
+
+    for folder, folders, names in os.walk(root, onerror=unreadable):
+        if SETTINGS in names and folder != str(root):
+            folders.clear()  # a project of its own
+            continue
+        folders[:] = sorted(f for f in folders if not f.startswith(".") and f not in _SKIPPED)
+        for name in sorted(names):
+            if name.endswith(_SUFFIXES) and not name.startswith(".") and name != SETTINGS:
+                path = Path(folder, name)
+                if not path.is_symlink() or inside(path, root, report):
+                    yield path
+
+
+def inside(path: Path, root: Path, report: list[Problem]) -> bool:
+    """Whether a path below `root` stays there. With a link, a pull request could otherwise have a
+    line of any file of the machine shown in a problem. A path elsewhere was typed by a person.
+    """
+    try:
+        if not Path(os.path.abspath(path)).is_relative_to(root):  # noqa: PTH100 - keeps links
+            return True
+        if path.resolve().is_relative_to(root.resolve()):
+            return True
+    except (OSError, RuntimeError, ValueError):  # a ring of links, or a NUL in the name
+        return True  # reading it will say what is wrong
+    remedy = "copy the file into the project"
+    report.append(
+        Problem(label(path), 0, 0, "the link leads out of the project", remedy, rule="outside")
+    )
+    return False
+
+
+def _unreadable(name: str, error: OSError) -> Problem:
+    if isinstance(error, FileNotFoundError | NotADirectoryError):
+        message, remedy = "there is no such file", "check the path; see what there is with `ls`"
+    elif isinstance(error, IsADirectoryError):
+        message, remedy = "not a regular file", "give a file, or `-f -` to read standard input"
+    elif isinstance(error, PermissionError):
+        message, remedy = "the file may not be read", f"check its permissions: ls -l {name}"
+    else:
+        message, remedy = f"the file cannot be read: {error.strerror}", "check the path"
+    return Problem(name, 0, 0, message, remedy, rule="file")
+
+
+def _too_large(name: str, limit: int) -> Problem:
+    message = f"larger than {limit // 2**20} MiB"
+    return Problem(
+        name, 0, 0, message, "split it, or leave out what is no manifest", "", "too-large"
+    )

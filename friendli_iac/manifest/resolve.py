@@ -1,0 +1,185 @@
+"""What documents say of one another: references, dependencies, and names used twice."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import cache
+from graphlib import CycleError, TopologicalSorter
+
+from friendli_iac.errors import Problem
+from friendli_iac.manifest.document import Document, Keys
+from friendli_iac.manifest.explain import did_you_mean
+from friendli_iac.manifest.model import Declared, Layer, Manifest, Source, origins
+from friendli_iac.resources import KINDS
+from friendli_iac.resources.base import Address
+from friendli_iac.resources.spec import Spec, SpecModel, leaves, set_path
+
+
+@dataclass(frozen=True, eq=False, slots=True)
+class Checked:
+    """A document by itself: `spec` is canonical, with defaults, or None when it is invalid.
+
+    `depends_on` gives the index in metadata.dependsOn; `references` the names of templates by path.
+    """
+
+    document: Document
+    address: Address
+    labels: dict[str, str]
+    depends_on: dict[Address, int]
+    references: dict[str, str]
+    spec: Spec | None
+    layers: tuple[Layer, ...]
+
+
+def resolve(checked: Sequence[Checked], report: list[Problem], *, complete: bool) -> Manifest:
+    """The documents together. `complete` says that there are no others; problems go to `report`."""
+    return _Resolver(checked, report, complete).manifest()
+
+
+class _Resolver:
+    def __init__(self, checked: Sequence[Checked], report: list[Problem], complete: bool) -> None:
+        self._report, self._complete = report, complete
+        self._all = checked
+        self._known: dict[Address, Checked] = {}
+
+    def manifest(self) -> Manifest:
+        for one in self._all:
+            first = self._known.setdefault(one.address, one)
+            if first is not one:
+                self._declared_twice(first, one)
+        resources: dict[Address, Declared] = {}
+        templates: dict[Address, Source] = {}
+        for one in self._all:
+            address = one.address
+            if address.kind in KINDS:
+                declared = self._declared(address, one)
+                if declared is not None:
+                    resources.setdefault(address, declared)
+            else:
+                document = one.document
+                templates[address] = Source(document.file, *document.place())
+        self._check_names(resources)
+        self._check_dependencies()
+        return Manifest(resources, templates, self._complete)
+
+    def _declared_twice(self, first: Checked, second: Checked) -> None:
+        path = ("metadata", "name")
+        document = first.document
+        line = document.place(path)[0]
+        self._report.append(
+            second.document.problem(
+                "duplicate-address",
+                f"{second.address} is declared twice, first at {document.file}:{line}",
+                path,
+                remedy="give one of them another metadata.name, or remove it",
+            )
+        )
+
+    def _declared(self, address: Address, one: Checked) -> Declared | None:
+        """The resource with its references resolved; None when its own spec is invalid."""
+        layers, spec = one.layers, one.spec
+        for path, name in one.references.items():
+            kind = references(KINDS[address.kind].model)[path]
+            template = self._known.get(Address(kind, name))
+            if template is None:
+                self._dangling(one, path, kind, name)
+            elif template.spec is not None and spec is not None:
+                block = path.rpartition(".")[0]
+                set_path(spec, block, copy.deepcopy(template.spec))
+                mount: Keys = tuple(block.split("."))
+                mounted = (Layer(la.document, la.at, mount) for la in template.layers)
+                layers = (layers[0], *mounted, *layers[1:])
+        if spec is None:
+            return None
+        spec = KINDS[address.kind].desired(address, spec)
+        return Declared(address, spec, one.labels, tuple(one.depends_on), layers)
+
+    def _dangling(self, one: Checked, path: str, kind: str, name: str) -> None:
+        known = [address.name for address in self._known if address.kind == kind]
+        remedy = did_you_mean(name, known) or f"add a document with kind: {kind}"
+        if not self._complete:
+            remedy += "; with -f, only the files that it names are read: add the one that has it"
+        document, written = next(origins(one.layers, tuple(path.split("."))))
+        message = f"there is no {kind} {name}"
+        self._report.append(document.problem("dangling-reference", message, written, remedy=remedy))
+
+    def _check_names(self, resources: Mapping[Address, Declared]) -> None:
+        seen: dict[tuple[str, object, object], Declared] = {}
+        for address, declared in resources.items():
+            name = address.kind, declared.spec.get("project"), declared.spec.get("name")
+            first = seen.setdefault(name, declared)
+            if first is declared:
+                continue
+            document, place = _place_of_name(declared)
+            self._report.append(
+                document.problem(
+                    "duplicate-name",
+                    f"{address} and {first.address} ({first.source()}) have the same name"
+                    f" in the same project: {name[2]}",
+                    place,
+                    remedy="give one of them another name, or another project",
+                )
+            )
+
+    def _check_dependencies(self) -> None:
+        graph: dict[Address, list[Address]] = {}
+        for address, one in self._known.items():
+            for needed, index in one.depends_on.items():
+                problem = self._unknown_dependency(needed)
+                if problem is not None:
+                    path = ("metadata", "dependsOn", index)
+                    message, remedy = problem
+                    self._report.append(
+                        one.document.problem("dependency", message, path, remedy=remedy)
+                    )
+                elif needed in self._known:
+                    graph.setdefault(address, []).append(needed)
+        while cycle := _cycle(graph):
+            # graphlib gives each before the one that needs it; people read it the other way.
+            ring = cycle[::-1]
+            document: Document = self._known[ring[0]].document
+            index = self._known[ring[0]].depends_on[ring[1]]
+            self._report.append(
+                document.problem(
+                    "dependency-cycle",
+                    "these wait for one another: " + " → ".join(map(str, ring)),
+                    ("metadata", "dependsOn", index),
+                    remedy="remove one of these dependsOn",
+                )
+            )
+            graph[ring[0]].remove(ring[1])
+
+    def _unknown_dependency(self, needed: Address) -> tuple[str, str] | None:
+        """Message and remedy when nothing can depend on `needed`."""
+        if needed in self._known and needed.kind not in KINDS:
+            message = f"{needed} is a template: there is nothing to wait for"
+            return message, "remove it; a reference is enough"
+        if needed in self._known or (needed.kind in KINDS and not self._complete):
+            return None
+        known = [str(address) for address in self._known if address.kind in KINDS]
+        remedy = did_you_mean(str(needed), known) or f"the resources are {', '.join(known[:10])}"
+        return f"there is no {needed}", remedy
+
+
+@cache
+def references(model: type[SpecModel]) -> Mapping[str, str]:
+    """The paths of a model's fields that name a template, and the template's kind."""
+    return {path: leaf.ref for path, leaf in leaves(model).items() if leaf.ref}
+
+
+def _place_of_name(declared: Declared) -> tuple[Document, Keys]:
+    for written in origins(declared.layers, ("name",)):
+        return written
+    return declared.layers[0].document, ("metadata", "name")
+
+
+def _cycle(graph: Mapping[Address, list[Address]]) -> list[Address]:
+    """One ring of dependencies, its first element repeated as its last; empty without any."""
+    try:
+        TopologicalSorter(graph).prepare()
+    except CycleError as error:
+        found: list[Address] = error.args[1]
+        return found
+    return []
