@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import random
+import ssl
 import sys
 import threading
 import time
@@ -60,6 +61,10 @@ class Http:
         self._sleep = sleep
         self._transport = transport
         self._trust_env = not loopback  # a proxy has no business between us and our own machine
+        # One for all threads: to read the certificates takes 20 ms. Plain HTTP needs none.
+        self._tls: ssl.SSLContext | bool = (
+            httpx.create_ssl_context() if parts.scheme == "https" else False
+        )
         self._local = threading.local()
         self._clients: list[httpx.Client] = []
         self._lock = threading.Lock()
@@ -108,6 +113,7 @@ class Http:
                 timeout=httpx.Timeout(READ_TIMEOUT, connect=CONNECT_TIMEOUT),
                 follow_redirects=False,
                 trust_env=self._trust_env,
+                verify=self._tls,
                 transport=self._transport() if self._transport else None,
             )
             with self._lock:
