@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
+import json
 import tempfile
 from pathlib import Path
 from typing import Any
 
-import yaml
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
@@ -83,7 +83,7 @@ def written(project: Project, wanted: list[dict[str, Any]]) -> dict[Address, Any
     for old in project.root.glob("*.yaml"):
         old.unlink()
     for document in wanted:
-        project.write(yaml.safe_dump(document), f"{document['metadata']['name']}.yaml")
+        project.write(json.dumps(document), f"{document['metadata']['name']}.yaml")
     found = find_project(project.root)
     return dict(load_manifest(found, environ={}).resources)
 

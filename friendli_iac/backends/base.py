@@ -12,7 +12,8 @@ from typing import Any, Protocol
 from uuid import uuid4
 
 from friendli_iac import __version__
-from friendli_iac.core.state import Entry, State
+from friendli_iac.core.journal import Entry
+from friendli_iac.core.state import State
 
 
 @dataclass(frozen=True)

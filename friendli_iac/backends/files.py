@@ -24,6 +24,13 @@ class Files:
     def rename(self, source: Path, target: Path) -> None:
         source.replace(target)
 
+    def resize(self, descriptor: int, size: int) -> None:
+        os.ftruncate(descriptor, size)
+
+    def remove(self, path: Path) -> None:
+        """Removes a file, if it is there."""
+        path.unlink(missing_ok=True)
+
     # Composed of them.
 
     def read(self, path: Path) -> bytes | None:
@@ -64,14 +71,10 @@ class Files:
         """Cuts a file to `size` bytes."""
         descriptor = os.open(path, os.O_WRONLY)
         try:
-            os.ftruncate(descriptor, size)
+            self.resize(descriptor, size)
             self.fsync(descriptor)
         finally:
             os.close(descriptor)
-
-    def remove(self, path: Path) -> None:
-        """Removes a file, if it is there."""
-        path.unlink(missing_ok=True)
 
     def _sync_directory(self, path: Path) -> None:
         descriptor = os.open(path, os.O_RDONLY)

@@ -27,7 +27,8 @@ from friendli_iac import __version__
 from friendli_iac.backends.base import Holder, Stored, ci_url, who
 from friendli_iac.backends.files import Files
 from friendli_iac.core.canonical import canonical_json
-from friendli_iac.core.state import Entry, State
+from friendli_iac.core.journal import Entry
+from friendli_iac.core.state import State
 from friendli_iac.errors import Locked, StateError
 
 T = TypeVar("T")
@@ -162,11 +163,19 @@ class LocalBackend:
             except BlockingIOError:
                 if time.monotonic() >= deadline:
                     raise Locked(
-                        f"the state is locked: {_holder(path)}",
+                        f"the state is locked: {self._holder(path)}",
                         safe="Nothing was sent.",
                         next="Wait for it to end, or let this command wait: --lock-timeout 10m.",
                     ) from None
                 self._sleep(0.2)
+
+    def _holder(self, path: Path) -> str:
+        for _ in range(10):  # the holder may be just about to write who it is
+            try:
+                return str(Holder.from_json(json.loads(path.read_bytes())))
+            except (OSError, ValueError, TypeError, AttributeError):
+                self._sleep(0.05)
+        return "another process"
 
     def _begin(self) -> None:
         """Under the lock: leaves only what belongs to the state, and notes what a journal starts
@@ -258,10 +267,3 @@ def _checked(raw: bytes) -> dict[str, Any] | None:
         return entry if f"{zlib.crc32(canonical_json(entry).encode()):08x}" == line["crc"] else None
     except (ValueError, KeyError, TypeError):
         return None
-
-
-def _holder(path: Path) -> str:
-    try:
-        return str(Holder.from_json(json.loads(path.read_bytes())))
-    except (OSError, ValueError, TypeError, AttributeError):
-        return "another process"

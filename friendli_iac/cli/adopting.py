@@ -38,7 +38,10 @@ def parse_address(text: str) -> Address:
 def import_(
     console: Console, /, address: str, id: str, settings: tuple[str, ...], **options: Any
 ) -> int:
-    """Take an existing endpoint into state, as ADDRESS. Nothing is sent to it."""
+    """Take an existing endpoint into state, as ADDRESS.
+
+    Nothing is sent to it.
+    """
     from friendli_iac.cli.progress import Lines
     from friendli_iac.cli.session import opened
     from friendli_iac.engine.ownership import adopt

@@ -18,7 +18,10 @@ from friendli_iac.errors import UsageError
 @click.option("--project", metavar="ID", envvar="FRIENDLI_PROJECT_ID", help="Check this project.")
 @click.pass_obj
 def doctor(console: Console, /, format_: str, project: str | None, **options: Any) -> int:
-    """Check token, team, project, clock and state, and say what to do about what fails."""
+    """Check settings, state, token, clock and project.
+
+    Says what to do about what fails.
+    """
     from friendli_iac.cli.diagnosis import examine
 
     findings = examine(take_target(options), console, project)

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import sys
 from collections.abc import Mapping
 
 import click
+
+from friendli_iac.errors import FriendliIacError, ManifestError
 
 CI_VARIABLES = ("CI", "GITHUB_ACTIONS", "GITLAB_CI", "BUILDKITE", "CIRCLECI", "TF_BUILD")
 
@@ -19,10 +22,13 @@ class Console:
         self._environ = environ
         self._secrets: list[str] = []
         self.verbosity = 0
+        self.machine = False  # whether a program reads stdout, so that errors go there, too
+        self._told = False
 
     def hide(self, *secrets: str) -> None:
         """Replaces these texts by `***` in all that is printed from now on."""
-        self._secrets += [secret for secret in secrets if len(secret) > 3]
+        long_enough = [secret for secret in secrets if len(secret) > 3]
+        self._secrets += [*long_enough, *(json.dumps(secret)[1:-1] for secret in long_enough)]
         self._secrets.sort(key=len, reverse=True)
 
     def redact(self, text: str) -> str:
@@ -35,12 +41,45 @@ class Console:
         click.echo(self.redact(text), nl=newline, color=self.coloured(sys.stdout))
 
     def out_json(self, document: Mapping[str, object]) -> None:
-        """A JSON document, to stdout."""
+        """A JSON document, to stdout; the only one of a run."""
+        self._told = True
         self.out(json.dumps(document, indent=2, ensure_ascii=False))
 
     def err(self, text: str, *, newline: bool = True) -> None:
-        """Everything else, to stderr."""
-        click.echo(self.redact(text), nl=newline, err=True, color=self.coloured(sys.stderr))
+        """Everything else, to stderr. Never fails: an apply must not end because nobody reads."""
+        with contextlib.suppress(OSError):
+            click.echo(self.redact(text), nl=newline, err=True, color=self.coloured(sys.stderr))
+
+    def fail(self, error: FriendliIacError) -> int:
+        """Says what happened, what is safe and what to type next. The exit code."""
+        if isinstance(error, ManifestError):
+            from friendli_iac.review.diagnostics import render_text
+
+            self.err(render_text(error.problems, self.coloured(sys.stderr)), newline=False)
+        else:
+            self.err(self.paint("error: ", "red") + str(error))
+            for name, text in (("safe", error.safe), ("next", error.next)):
+                if text:
+                    self.err(f"  {name}: {text}")
+        if self.machine and not self._told:
+            self.out_json(self.error_document(error))
+        return error.exit_code
+
+    def error_document(self, error: FriendliIacError) -> dict[str, object]:
+        """An error as a program reads it."""
+        document: dict[str, object] = {
+            "format_version": "1.0",
+            "exit_code": error.exit_code,
+            "error": str(error),
+            "type": type(error).__name__,
+            "safe": error.safe,
+            "next": error.next,
+        }
+        if isinstance(error, ManifestError):
+            from friendli_iac.review.diagnostics import render_json
+
+            document["diagnostics"] = render_json(error.problems)["diagnostics"]
+        return document
 
     def paint(self, text: str, colour: str) -> str:
         """`text` in a colour; click takes it out again where a stream has none."""
@@ -52,7 +91,8 @@ class Console:
             return False
         if self._environ.get("FORCE_COLOR"):
             return True
-        return bool(getattr(stream, "isatty", bool)()) and self._environ.get("TERM") != "dumb"
+        terminal = bool(getattr(stream, "isatty", bool)())
+        return terminal and not self.in_ci and self._environ.get("TERM") != "dumb"
 
     @property
     def in_ci(self) -> bool:
@@ -64,9 +104,10 @@ class Console:
         return not self.in_ci and sys.stdin.isatty() and sys.stderr.isatty()
 
     def ask(self, question: str) -> bool:
-        """A yes or no from the terminal; anything but yes is no."""
+        """A yes or no from the terminal; anything but yes is no, and so is Ctrl-C."""
         self.err(f"{question} [y/N] ", newline=False)
         try:
             return sys.stdin.readline().strip().lower() in ("y", "yes")
-        except UnicodeDecodeError:
+        except (UnicodeDecodeError, KeyboardInterrupt):
+            self.err("")
             return False

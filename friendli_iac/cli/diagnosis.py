@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from email.utils import parsedate_to_datetime
 from pathlib import Path
 
 from friendli_iac.cli.console import Console
 from friendli_iac.cli.options import Target
+from friendli_iac.cli.progress import Lines
 from friendli_iac.cli.session import Session, opened
-from friendli_iac.core.state import replay
-from friendli_iac.errors import AuthError, FriendliIacError
+from friendli_iac.clients.friendli import FriendliApi
+from friendli_iac.errors import FriendliIacError, ManifestError
 
 CLOCK_TOLERANCE = 60.0  # seconds
 
@@ -35,56 +36,64 @@ def examine(target: Target, console: Console, project: str | None) -> list[Findi
     def check(name: str, look: Callable[[], str]) -> bool:
         try:
             findings.append(Finding(name, True, look()))
-            return True
         except FriendliIacError as error:
-            findings.append(Finding(name, False, str(error), error.next, error.exit_code))
-            return False
+            findings.append(_failed(name, error))
+        return findings[-1].ok
 
-    with opened(target, console, online=False) as session:
-        check("project", lambda: _project(session))
-        check("state", lambda: _state(session))
     try:
-        with opened(target, console) as session:
+        with opened(target, console, online=False) as session:
+            check("settings", lambda: _settings(session))
+            check("state", lambda: _state(session))
+    except FriendliIacError as error:
+        return [_failed("settings", error)]
+    try:
+        with opened(replace(target, chdir=Path()), console) as session:
             if check("token", lambda: _token(session, project)):
                 check("clock", lambda: _clock(session))
-                if project or session.emulated:
-                    check("endpoints", lambda: _endpoints(session, project or "project-emulator"))
-    except AuthError as error:
-        findings.append(Finding("token", False, str(error), error.next, error.exit_code))
+                check("project", lambda: _project(session, project))
+    except FriendliIacError as error:
+        findings.append(_failed("token", error))
     return findings
 
 
-def _project(session: Session) -> str:
-    where = session.project.file or "no friendli-iac.yaml, so every manifest below"
-    return f"{where} ({session.project.root})" if not session.project.file else str(where)
+def _failed(name: str, error: FriendliIacError) -> Finding:
+    text, remedy = str(error), error.next
+    if isinstance(error, ManifestError):
+        text = "; ".join(f"{problem.place}: {problem.message}" for problem in error.problems)
+        remedy = "friendli-iac validate shows the lines"
+    return Finding(name, False, text, remedy, error.exit_code)
+
+
+def _settings(session: Session) -> str:
+    if session.project.file:
+        return str(session.project.file)
+    return f"no friendli-iac.yaml, so every manifest below {session.project.root}"
 
 
 def _state(session: Session) -> str:
-    stored = session.backend.read()
-    if stored.state is None:
-        return f"none yet ({session.backend.describe()})"
-    known = replay(stored.state, stored.entries)
-    text = f"serial {stored.state.serial}, {len(stored.state.resources)} resources"
+    """Also whether it belongs to the API and the team of this run."""
+    known, notices = session.engine(Lines(session.console)).known()
+    where = session.backend.describe()
+    if not known.state.serial:
+        return f"none yet ({where})"
+    parts = [f"serial {known.state.serial}", f"{len(known.state.resources)} in it", *notices]
     if known.open:
-        text += f"; {len(known.open)} effects are open, the next apply settles them"
-    if stored.notices:
-        text += f"; {'; '.join(stored.notices)}"
-    folder = Path(session.backend.path).parent
-    return f"{text} ({folder})"
+        parts.append(f"{len(known.open)} effects are open, the next apply settles them")
+    return f"{', '.join(parts)} ({where})"
 
 
 def _token(session: Session, project: str | None) -> str:
     assert session.http is not None, "an online session has one"
     session.http.get("/dedicated/beta/endpoint", {"project_id": project or "", "limit": 1})
-    team = f", team {session.team}" if session.team else ", the token's default team"
-    return f"accepted by {session.api}{team}"
+    team = f"team {session.team}" if session.team else "the token's default team"
+    return f"accepted by {session.api}, {team}"
 
 
 def _clock(session: Session) -> str:
     assert session.http is not None, "an online session has one"
     date = session.http.last_date
     if not date:
-        return "the API tells no time"
+        return "not checked: the API tells no time"
     skew = time.time() - parsedate_to_datetime(date).timestamp()
     if abs(skew) > CLOCK_TOLERANCE:
         raise FriendliIacError(
@@ -94,9 +103,10 @@ def _clock(session: Session) -> str:
     return f"within {CLOCK_TOLERANCE:.0f} s of the API"
 
 
-def _endpoints(session: Session, project: str) -> str:
-    from friendli_iac.clients.friendli import FriendliApi
-
+def _project(session: Session, project: str | None) -> str:
+    project = project or session.environ.get("FRIENDLI_PROJECT_ID")
+    if not project:
+        return "not checked: set FRIENDLI_PROJECT_ID, or say --project ID"
     assert session.http is not None, "an online session has one"
     found = FriendliApi(session.http).list_endpoints(project)
-    return f"{len(found)} in project {project}"
+    return f"{len(found)} endpoints in {project}"

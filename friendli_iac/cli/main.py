@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import io
 import os
 import sys
 
 import click
 
 from friendli_iac import __version__
-from friendli_iac.cli import adopting, applying, checking, project, states
+from friendli_iac.cli import adopting, applying, checking, planning, project, states
 from friendli_iac.cli.console import Console
-from friendli_iac.errors import FriendliIacError, ManifestError
+from friendli_iac.errors import Cancelled, FriendliIacError, UsageError
 
+AGAIN = "Run friendli-iac apply again: it settles what is open."
 EXIT_CODES = """\b
 Exit codes:
   0 done, or no changes      1 error                  2 changes (plan --detailed-exitcode)
@@ -38,7 +40,7 @@ def cli(context: click.Context) -> None:
 
 for command in (
     project.init, project.validate, project.schema,
-    applying.plan, applying.apply, applying.destroy, applying.show,
+    planning.plan, applying.apply, applying.destroy, planning.show,
     states.output, adopting.import_, states.state,
     checking.doctor, checking.emulator,
 ):  # fmt: skip
@@ -61,44 +63,44 @@ def run(arguments: list[str], console: Console) -> int:
         return int(result or 0)
     except click.exceptions.Exit as error:
         return error.exit_code
-    except click.Abort:
-        console.err("stopped")
-        return 8
+    except click.Abort:  # what click makes of KeyboardInterrupt
+        return console.fail(
+            Cancelled("stopped at once", safe="What was begun is in the journal.", next=AGAIN)
+        )
     except click.ClickException as error:
-        error.show()
-        return 64 if isinstance(error, click.UsageError) else 1
-    except ManifestError as error:
-        from friendli_iac.review.diagnostics import render_text
-
-        colour = console.coloured(sys.stderr)
-        console.err(render_text(error.problems, color=colour), newline=False)
-        return error.exit_code
+        return _wrong_usage(console, error)
     except FriendliIacError as error:
-        show(console, error)
-        return error.exit_code
-    except KeyboardInterrupt:
-        console.err("stopped at once. What was begun is in the journal: the next apply settles it.")
-        return 8
-    except BrokenPipeError:
-        # The reader of our output went away; there is nobody to tell.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return 1
+        return console.fail(error)
     except OSError as error:
-        console.err(f"error: {error.strerror or error}: {error.filename or ''}".rstrip(": "))
-        return 1
+        what = f"{error.strerror or error}: {error.filename or ''}".rstrip(": ")
+        return console.fail(FriendliIacError(what))
     except Exception as error:
         if os.environ.get("FRIENDLI_IAC_DEBUG"):
             raise
-        console.err(f"error: a defect in friendli-iac: {type(error).__name__}: {error}")
-        console.err("  safe: what was begun is in the journal; the next apply settles it.")
-        console.err("  next: please report it, with what FRIENDLI_IAC_DEBUG=1 shows.")
-        return 1
+        return console.fail(
+            FriendliIacError(
+                f"a defect in friendli-iac: {type(error).__name__}: {error}",
+                safe="What was begun is in the journal; the next apply settles it.",
+                next="Please report it, with what FRIENDLI_IAC_DEBUG=1 shows.",
+            )
+        )
 
 
-def show(console: Console, error: FriendliIacError) -> None:
-    """What happened, what is safe, what to type next."""
-    console.err(console.paint("error: ", "red") + str(error))
-    if error.safe:
-        console.err(f"  safe: {error.safe}")
-    if error.next:
-        console.err(f"  next: {error.next}")
+def _wrong_usage(console: Console, error: click.ClickException) -> int:
+    """What click says of it, through our console: an argument may hold a secret."""
+    shown = io.StringIO()
+    error.show(shown)
+    console.err(shown.getvalue(), newline=False)
+    code = UsageError.exit_code if isinstance(error, click.UsageError) else 1
+    if console.machine:
+        console.out_json(
+            {
+                "format_version": "1.0",
+                "exit_code": code,
+                "error": error.format_message(),
+                "type": "UsageError",
+                "safe": "Nothing was sent.",
+                "next": "See --help.",
+            }
+        )
+    return code

@@ -10,10 +10,12 @@ from typing import Any, TypeVar
 
 import click
 
+from friendli_iac.cli.console import Console
+
 F = TypeVar("F", bound=Callable[..., Any])
 
 
-class Seconds(click.ParamType[float]):
+class Seconds(click.ParamType):  # type: ignore[type-arg]  # generic in new versions only
     """A duration such as 90s, 5m, 1h30m; a bare number counts seconds."""
 
     name = "duration"
@@ -61,7 +63,7 @@ def with_target(function: F) -> F:
         (
             click.option(
                 "-C", "--chdir", type=click.Path(exists=True, file_okay=False, path_type=Path),
-                default=Path(), help="Work as if started in this folder.",
+                default=Path(), metavar="FOLDER", help="Work as if started in this folder.",
             ),
             click.option(
                 "--state", metavar="PATH", envvar="FRIENDLI_IAC_STATE",
@@ -129,10 +131,18 @@ def with_selection(function: F) -> F:
 
 
 def with_parallelism(function: F) -> F:
+    """Adds --parallelism."""
     return click.option(
         "--parallelism", type=click.IntRange(1, 256), default=16, show_default=True,
         envvar="FRIENDLI_IAC_PARALLELISM", help="Requests and changes at a time.",
     )(function)  # fmt: skip
+
+
+def with_replace(function: F) -> F:
+    """Adds --replace."""
+    return click.option(
+        "--replace", multiple=True, metavar="ADDR", help="Make this resource anew."
+    )(function)
 
 
 def with_apply(function: F) -> F:
@@ -165,10 +175,16 @@ def with_apply(function: F) -> F:
 
 
 def with_format(*formats: str) -> Callable[[F], F]:
-    """Adds --format; the first one is the default."""
+    """Adds --format; the first one is the default. With json, errors are JSON, too."""
+
+    def told(context: click.Context, _: click.Parameter, value: str) -> str:
+        if isinstance(context.obj, Console):
+            context.obj.machine = value == "json"
+        return value
+
     return click.option(
         "--format", "format_", type=click.Choice(formats), default=formats[0], show_default=True,
-        help="How to print it.",
+        is_eager=True, callback=told, help="How to print it.",
     )  # fmt: skip
 
 

@@ -14,6 +14,7 @@ from friendli_iac.cli.console import Console
 from friendli_iac.executor.context import Event, Reporter
 
 HEARTBEAT = 15.0  # seconds: CI systems end jobs that say nothing
+ROWS = 20  # of the table: a live one that is higher than the terminal cannot be redrawn
 
 
 @dataclass
@@ -22,6 +23,7 @@ class _Row:
     phase: str = ""
     since: float = 0.0
     over: bool = False
+    failed: bool = False
 
 
 class Lines:
@@ -33,6 +35,8 @@ class Lines:
         self._mutex = threading.Lock()
 
     def event(self, event: Event) -> None:
+        if event.type == "start":  # what is sent, or what came of it, follows at once
+            return
         with self._mutex:
             now = time.monotonic()
             text = event.text + (f", {event.phase}" if event.phase else "")
@@ -46,7 +50,9 @@ class Lines:
 
 
 class Table:
-    """A table of all changes, drawn anew four times a second from the first event on."""
+    """A table of what is under way and what failed, and how much is done; drawn anew four times a
+    second from the first event on.
+    """
 
     def __init__(self) -> None:
         self._rows: dict[str, _Row] = {}
@@ -58,7 +64,7 @@ class Table:
             row = self._rows.setdefault(event.address, _Row(since=time.monotonic()))
             row.text, row.phase = event.text, event.phase
             if event.type in ("done", "failed"):
-                row.over = True
+                row.over, row.failed = True, event.type == "failed"
                 row.since = time.monotonic() - row.since
             starting = self._live is None
             if starting:
@@ -75,9 +81,13 @@ class Table:
 
         table = RichTable(box=None, padding=(0, 2, 0, 0), show_header=False)
         with self._mutex:
-            for address, row in self._rows.items():
+            rows = [(name, row) for name, row in self._rows.items() if row.failed or not row.over]
+            for address, row in rows[:ROWS]:
                 elapsed = row.since if row.over else time.monotonic() - row.since
                 table.add_row(address, row.text, row.phase, f"{elapsed:.0f} s")
+            if len(rows) > ROWS:
+                table.add_row(f"… and {len(rows) - ROWS} more", "", "", "")
+            table.add_row(f"{len(self._rows) - len(rows)} done", "", "", "")
         return table
 
 

@@ -50,7 +50,10 @@ IGNORE = "*\n!.gitignore\n!*.v1.json\n"
 @click.argument("folder", default=".", type=click.Path(file_okay=False, path_type=Path))
 @click.pass_obj
 def init(console: Console, /, folder: Path) -> int:
-    """Start a project: settings, a first endpoint, and schemas for your editor."""
+    """Start a project in FOLDER.
+
+    Writes settings, a first endpoint, and schemas for your editor.
+    """
     import json
 
     from friendli_iac.manifest.schema import manifest_schema, settings_schema
@@ -88,7 +91,10 @@ def init(console: Console, /, folder: Path) -> int:
 @with_format("text", "json", "github")
 @click.pass_obj
 def validate(console: Console, /, format_: str, **options: Any) -> int:
-    """Check the manifests. Reports every problem at once; sends nothing."""
+    """Check the manifests.
+
+    Reports every problem at once; sends nothing.
+    """
     from friendli_iac.manifest import find_project, load_manifest
     from friendli_iac.review.diagnostics import render_github, render_json, render_text
 
@@ -118,7 +124,7 @@ def validate(console: Console, /, format_: str, **options: Any) -> int:
     elif format_ == "github":
         console.out(render_github(problems), newline=False)
     elif problems:
-        console.err(render_text(problems, color=True), newline=False)
+        console.err(render_text(problems, console.coloured(sys.stderr)), newline=False)
     if not problems and format_ != "json":
         console.err(f"valid: {count} document{'s' if count != 1 else ''}")
     return 1 if problems else 0
@@ -128,7 +134,7 @@ def validate(console: Console, /, format_: str, **options: Any) -> int:
 @click.option("--settings", is_flag=True, help="The schema of friendli-iac.yaml instead.")
 @click.pass_obj
 def schema(console: Console, /, settings: bool) -> int:
-    """Print the JSON Schema (draft-07) of the manifests, for editors."""
+    """Print the JSON Schema of manifests, for editors."""
     from friendli_iac.manifest.schema import manifest_schema, settings_schema
 
     console.out_json(settings_schema() if settings else manifest_schema())

@@ -18,7 +18,10 @@ if TYPE_CHECKING:
 
 @click.group()
 def state() -> None:
-    """Look at the state, and mend it. None of these commands changes an endpoint."""
+    """Look at the state, and mend it.
+
+    None of these commands changes an endpoint.
+    """
 
 
 @state.command("list")
@@ -58,7 +61,10 @@ def show(console: Console, /, address: str, format_: str, **options: Any) -> int
 @with_target
 @click.pass_obj
 def mv(console: Console, /, address: str, new_address: str, **options: Any) -> int:
-    """Give a resource another address. Rename it in the manifests as well."""
+    """Give a resource another address.
+
+    Rename it in the manifests as well.
+    """
     from friendli_iac.cli.adopting import parse_address
     from friendli_iac.cli.progress import Lines
     from friendli_iac.cli.session import opened
@@ -76,7 +82,7 @@ def mv(console: Console, /, address: str, new_address: str, **options: Any) -> i
 @with_target
 @click.pass_obj
 def forget(console: Console, /, addresses: tuple[str, ...], **options: Any) -> int:
-    """Give resources up. They stay as they are, and go on billing."""
+    """Give resources up; they stay, and go on billing."""
     from friendli_iac.cli.progress import Lines
     from friendli_iac.cli.session import opened
     from friendli_iac.engine.ownership import forget as forget_all
@@ -93,7 +99,7 @@ def forget(console: Console, /, addresses: tuple[str, ...], **options: Any) -> i
 @with_format("text", "json", "dotenv")
 @click.pass_obj
 def output(console: Console, /, address: str, format_: str, **options: Any) -> int:
-    """What clients need to call an endpoint: id, model, URL."""
+    """Print what clients need: id, model, URL."""
     from friendli_iac.cli.session import DEFAULT_URL, opened
 
     with opened(take_target(options), console, online=False) as session:
@@ -123,7 +129,8 @@ def print_resources(session: Session, format_: str, *, details: bool) -> None:
 
 
 def _state(session: Session) -> State:
-    from friendli_iac.core.state import State, replay
+    from friendli_iac.core.journal import replay
+    from friendli_iac.core.state import State
 
     stored = session.backend.read()
     for notice in stored.notices:
@@ -153,6 +160,7 @@ def _block(address: str, resource: Resource, *, details: bool) -> list[str]:
     from friendli_iac.core.diff import flatten
     from friendli_iac.resources import KINDS
     from friendli_iac.resources.base import Address
+    from friendli_iac.review.words import written
 
     marks = ["protected"] if resource.protected else []
     marks += ["not proved to serve"] if resource.pending else []
@@ -160,8 +168,9 @@ def _block(address: str, resource: Resource, *, details: bool) -> list[str]:
     head = f"{address}   {resource.id}{version}   project {resource.project}"
     lines = [head + (f"   ({', '.join(marks)})" if marks else "")]
     if details:
-        flat = flatten(KINDS[Address.parse(address).kind], resource.applied.spec)
-        lines += [f"    {path}: {value}" for path, value in flat.items()]
+        kind = KINDS[Address.parse(address).kind]
+        flat = flatten(kind, resource.applied.spec)
+        lines += [f"    {path}: {written(kind, path, value)}" for path, value in flat.items()]
         lines += [f"    labels.{key}: {value}" for key, value in resource.applied.labels.items()]
         lines += [
             f"    v{entry['version']}: {entry['outcome']}, by {entry['by']}"

@@ -5,16 +5,16 @@ Pure. What a field does on a difference is read from its marker (`friendli_iac.r
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from friendli_iac.core.canonical import canonical_json
 from friendli_iac.core.state import Applied
 from friendli_iac.resources.base import Kind
-from friendli_iac.resources.spec import Spec, drop_path, get_path, leaves, overlay, set_path
+from friendli_iac.resources.spec import Leaf, Spec, copied, drop_path, get_path, leaves, overlay
 
-MISSING = None  # a canonical specification never holds null
+DEFAULT = "(default)"  # the source of a value that no manifest says
 
 
 @dataclass(frozen=True)
@@ -32,39 +32,78 @@ class FieldChange:
     write_only: bool = False
     immutable: bool = False
     local: bool = False
+    unknown: bool = False  # somebody else made a version, and the API never shows this field
     source: str = ""
 
 
 @dataclass(frozen=True)
 class Difference:
-    """`target` is the whole object that a request would carry; `fields` is why one is needed."""
+    """`before` is what is in force as far as anybody can know, `target` the whole object that a
+    request would carry; `fields` is why one is needed.
+    """
 
+    before: Spec
     target: Spec
     fields: tuple[FieldChange, ...]
 
 
 def flatten(kind: Kind, spec: Mapping[str, Any]) -> dict[str, Any]:
-    """The values of a specification by dotted path, in the order of the kind's model."""
-    found = {path: get_path(spec, path, MISSING) for path in leaves(kind.model)}
-    return {path: value for path, value in found.items() if value is not MISSING}
+    """The values of a specification by dotted path; what the kind's model does not know is left
+    out.
+    """
+    known = leaves(kind.model)
+    found: dict[str, Any] = {}
+
+    def walk(block: Mapping[str, Any], prefix: str) -> None:
+        for key, value in block.items():
+            path = prefix + key
+            if path in known:
+                found[path] = value
+            elif isinstance(value, dict):
+                walk(value, path + ".")
+
+    walk(spec, "")
+    return found
+
+
+def keep(kind: Kind, spec: Mapping[str, Any], wanted: Callable[[Leaf], bool]) -> Spec:
+    """The part of a specification whose leaves are `wanted`."""
+    known = leaves(kind.model)
+
+    def walk(block: Mapping[str, Any], prefix: str) -> Spec:
+        kept: Spec = {}
+        for key, value in block.items():
+            leaf = known.get(prefix + key)
+            if leaf is None and isinstance(value, dict):
+                value = walk(value, f"{prefix}{key}.")
+                if value:
+                    kept[key] = value
+            elif leaf is not None and wanted(leaf):
+                kept[key] = value
+        return kept
+
+    return walk(spec, "")
 
 
 def readable(kind: Kind, spec: Spec) -> dict[str, Any]:
     """The values of `spec` that the API would show, by path."""
-    marks = leaves(kind.model)
-    flat = flatten(kind, spec)
-    return {p: v for p, v in flat.items() if not marks[p].write_only and not marks[p].local}
+    return flatten(kind, keep(kind, spec, lambda leaf: not leaf.write_only and not leaf.local))
 
 
-def changed_paths(old: Mapping[str, Any], new: Mapping[str, Any]) -> list[str]:
-    """The keys whose values differ, with 1, 1.0 and true told apart and lists taken in order."""
+def changed_paths(kind: Kind, old: Spec, new: Spec) -> set[str]:
+    """The paths whose values differ, with 1, 1.0 and true told apart and lists taken in order."""
     if canonical_json(old) == canonical_json(new):  # 70 times faster than asking deepdiff
-        return []
+        return set()
     from deepdiff import DeepDiff  # slow to import, and most plans never get here
 
-    tree = DeepDiff(old, new, view="tree", ignore_order=False, threshold_to_diff_deeper=0)
-    found = {item.path(output_format="list")[0] for report in tree.values() for item in report}
-    return [path for path in {**old, **new} if path in found]
+    tree = DeepDiff(
+        flatten(kind, old),
+        flatten(kind, new),
+        view="tree",
+        ignore_order=False,
+        threshold_to_diff_deeper=0,
+    )
+    return {item.path(output_format="list")[0] for report in tree.values() for item in report}
 
 
 def difference(
@@ -85,23 +124,18 @@ def difference(
     marks = leaves(kind.model)
     before = current(kind, applied, live, unproved=unproved)
     asked = _without_ignored(wanted, exists=live is not None)
-    remote = {path: v for path, v in flatten(kind, before).items() if not marks[path].local}
-    base: Spec = {}
-    for path, value in remote.items():
-        set_path(base, path, value)
-    target = kind.complete(overlay(kind.model, kind.inheritable(base, asked), asked))
-
-    old, new = flatten(kind, before), flatten(kind, target)
-    paths = changed_paths(old, new)
+    remote = keep(kind, before, lambda leaf: not leaf.local)
+    target = kind.complete(overlay(kind.model, kind.inheritable(remote, asked), asked))
+    paths = changed_paths(kind, before, target)
     if unknown_since is not None:
-        stated = flatten(kind, asked)
-        paths = [p for p in new if p in paths or (marks[p].write_only and p in stated)] + [
-            p for p in paths if p not in new
-        ]
+        paths |= {path for path in flatten(kind, asked) if marks[path].write_only}
+    if not paths:
+        return Difference(before, target, ())
+    new = flatten(kind, target)
     seen = flatten(kind, live or {})
     prior = flatten(kind, applied.spec)
     fields = []
-    for path in paths:
+    for path in (path for path in marks if path in paths):
         mark = marks[path]
         unknown = unknown_since is not None and mark.write_only
         fields.append(
@@ -116,9 +150,10 @@ def difference(
                 write_only=mark.write_only,
                 immutable=mark.immutable,
                 local=mark.local,
+                unknown=unknown,
             )
         )
-    return Difference(target, tuple(fields))
+    return Difference(before, target, tuple(fields))
 
 
 def current(kind: Kind, applied: Applied, live: Spec | None, *, unproved: bool) -> Spec:
@@ -127,11 +162,7 @@ def current(kind: Kind, applied: Applied, live: Spec | None, *, unproved: bool) 
     """
     if live is None:
         return {}
-    marks = leaves(kind.model)
-    ours: Spec = {}
-    for path, value in flatten(kind, applied.spec).items():
-        if unproved or marks[path].write_only or marks[path].local:
-            set_path(ours, path, value)
+    ours = keep(kind, applied.spec, lambda leaf: unproved or leaf.write_only or leaf.local)
     return overlay(kind.model, live, ours)
 
 
@@ -139,14 +170,10 @@ def _without_ignored(wanted: Spec, *, exists: bool) -> Spec:
     ignored = get_path(wanted, "lifecycle.ignoreChanges", [])
     if not exists or not ignored:
         return wanted
-    asked: Spec = _deep_copy(wanted)
+    asked = copied(wanted)
     for path in ignored:
         drop_path(asked, path)
     return asked
-
-
-def _deep_copy(spec: Spec) -> Spec:
-    return {k: _deep_copy(v) if isinstance(v, dict) else v for k, v in spec.items()}
 
 
 def _reason(prior: Any, live: Any, desired: Any, write_only: bool) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
 from friendli_iac.core.canonical import digest
@@ -114,14 +114,12 @@ class Plan:
 
     def to_json(self) -> dict[str, Any]:
         """The plan file: self-contained, `format_version` first."""
-        document = asdict(self)
-        for change, source in zip(document["changes"], self.changes, strict=True):
-            change["impact"] = source.impact
         return {
             "format_version": FORMAT_VERSION,
             "digest": self.digest,
             "summary": summary(self),
-            **document,
+            **asdict(replace(self, changes=())),
+            "changes": [_change_as_json(change) for change in self.changes],
         }
 
     @classmethod
@@ -156,6 +154,17 @@ class Plan:
                 next="Make the plan again: friendli-iac plan --out FILE",
             )
         return plan
+
+
+def _change_as_json(change: Change) -> dict[str, Any]:
+    # Not dataclasses.asdict for all of it: that takes longer than everything else in a plan.
+    return {
+        **vars(change),
+        "after": asdict(change.after) if change.after else None,
+        "fields": [asdict(field) for field in change.fields],
+        "fence": vars(change.fence),
+        "impact": change.impact,
+    }
 
 
 def _change(document: Mapping[str, Any]) -> Change:

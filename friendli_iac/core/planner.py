@@ -11,12 +11,14 @@ from dataclasses import asdict, dataclass, field, replace
 from typing import Protocol
 
 from friendli_iac.core.canonical import digest
-from friendli_iac.core.diff import FieldChange, current, difference, readable
+from friendli_iac.core.diff import DEFAULT, FieldChange, current, difference, readable
 from friendli_iac.core.plan import Change, Plan, Refusal, change_key, in_order
 from friendli_iac.core.state import Applied, Fence, Resource, State
 from friendli_iac.resources import KINDS
 from friendli_iac.resources.base import Action, Address, Kind, Observed
-from friendli_iac.resources.spec import Spec
+from friendli_iac.resources.spec import Spec, get_path
+
+NOTHING = (0.0, 0.0)  # dollars per hour
 
 
 class Wish(Protocol):
@@ -61,7 +63,7 @@ def moved_since(resource: Resource, observed: Observed) -> int | None:
     """The first version that is not ours, when somebody else made one since we last looked."""
     if resource.fence.version is None or observed.version is None:
         return None
-    ours = resource.fence.version + (1 if resource.pending else 0)
+    ours = resource.fence.version
     return ours + 1 if observed.version > ours else None
 
 
@@ -85,39 +87,20 @@ def decide(
         change = replace(change, notes=(*change.notes, note))
     change = replace(
         change,
-        based_on=based_on(resource),
-        seen=seen_digest(kind, observed),
         status=observed.status if observed else "",
         fence=Fence(observed.version, observed.updated_at) if observed else Fence(),
+    )
+    if change.action == "no-op":  # nothing will be done, so nothing need be held against it
+        return change, []
+    after = asdict(change.after) if change.after else None
+    change = replace(
+        change,
+        based_on=based_on(resource),
+        seen=seen_digest(kind, observed),
         protected=bool(resource and resource.protected),
-        cost_before=_cost(kind, resource, observed),
-        cost_after=_cost_after(kind, change, resource, observed),
-        key=change_key(
-            scene.state.lineage,
-            scene.state.serial,
-            str(address),
-            change.action,
-            asdict(change.after) if change.after else None,
-        ),
+        key=change_key(scene.state.lineage, scene.state.serial, str(address), change.action, after),
     )
     return change, _refusals(scene, change)
-
-
-def _cost(
-    kind: Kind, resource: Resource | None, observed: Observed | None
-) -> tuple[float, float] | None:
-    if resource is None or observed is None or observed.health == "stopped":
-        return (0.0, 0.0)
-    return kind.hourly_cost(current(kind, resource.applied, observed.spec, unproved=False))
-
-
-def _cost_after(
-    kind: Kind, change: Change, resource: Resource | None, observed: Observed | None
-) -> tuple[float, float] | None:
-    if change.after is not None:
-        return kind.hourly_cost(change.after.spec)
-    ends = change.action == "delete" or observed is None
-    return (0.0, 0.0) if ends else _cost(kind, resource, observed)
 
 
 def _unwanted(
@@ -126,16 +109,26 @@ def _unwanted(
     assert resource is not None, "only what is in state can be unwanted"
     if observed is None:
         return Change(
-            str(address), "record", "it is gone already", id=resource.id, name=resource.name
+            str(address),
+            "record",
+            "it is gone already",
+            id=resource.id,
+            name=resource.name,
+            cost_before=NOTHING,
+            cost_after=NOTHING,
         )
     return Change(
         str(address),
         "delete",
-        "it is in state and no longer in the manifests",
+        "it is in state, and not wanted any more",
         steps=kind.steps("delete", observed),
         id=resource.id,
         project=resource.project,
         name=resource.name,
+        cost_before=_live_cost(
+            kind, observed, current(kind, resource.applied, observed.spec, unproved=False)
+        ),
+        cost_after=NOTHING,
     )
 
 
@@ -152,8 +145,10 @@ def _missing(kind: Kind, wish: Wish, resource: Resource | None) -> Change:
         project=found.target["project"],
         name=found.target["name"],
         after=_after(wish, found.target),
-        fields=_located(wish, found.fields),
+        fields=_located(kind, wish, found.fields),
         waits_for=tuple(map(str, wish.depends_on)),
+        cost_before=NOTHING,
+        cost_after=kind.hourly_cost(found.target),
     )
 
 
@@ -172,7 +167,7 @@ def _existing(
     )
     after = _after(wish, found.target)
     ours = _own_fields(applied, after)
-    fields = _located(wish, found.fields + ours)
+    fields = _located(kind, wish, found.fields + ours)
     remote = [f for f in fields if not f.local]
     action: Action = "no-op"
     reason = ""
@@ -193,6 +188,7 @@ def _existing(
     notes = []
     if since is not None and not remote:
         notes.append(f"version {since} was not made by us")
+    cost_before = _live_cost(kind, observed, found.before)
     if action == "replace":
         found = difference(kind, wanted=wish.spec, applied=Applied({}), live=None)
         after = _after(wish, found.target)
@@ -208,7 +204,13 @@ def _existing(
         fields=() if action == "no-op" else fields,
         waits_for=tuple(map(str, wish.depends_on)),
         notes=tuple(notes),
+        cost_before=cost_before,
+        cost_after=kind.hourly_cost(found.target),
     )
+
+
+def _live_cost(kind: Kind, observed: Observed, spec: Spec) -> tuple[float, float] | None:
+    return NOTHING if observed.health == "stopped" else kind.hourly_cost(spec)
 
 
 def _why(fields: Sequence[FieldChange]) -> str:
@@ -235,8 +237,18 @@ def _own_fields(applied: Applied, after: Applied) -> tuple[FieldChange, ...]:
     return tuple(labels)
 
 
-def _located(wish: Wish, fields: Iterable[FieldChange]) -> tuple[FieldChange, ...]:
-    return tuple(replace(f, source=str(wish.source(f.path))) for f in fields)
+def _located(kind: Kind, wish: Wish, fields: Iterable[FieldChange]) -> tuple[FieldChange, ...]:
+    """`fields` with the places of their wishes; a default of ours has none."""
+    always = kind.desired(wish.address, {})
+
+    def place(field: FieldChange) -> str:
+        asked = get_path(wish.spec, field.path)
+        ours = asked == get_path(always, field.path)  # both None: `complete` put it in
+        if ours and field.desired is not None and not field.local:
+            return DEFAULT
+        return str(wish.source(field.path))
+
+    return tuple(replace(f, source=place(f)) for f in fields)
 
 
 def _refusals(scene: Scene, change: Change) -> list[Refusal]:
@@ -250,7 +262,9 @@ def _refusals(scene: Scene, change: Change) -> list[Refusal]:
             )
         )
     renamed = any(f.path == "name" for f in change.fields)
-    if change.action == "create" or change.action == "replace" or renamed:
+    takes_name = change.action in ("create", "replace") or renamed
+    # A twin of a create that is open is most likely its own: settling finds out, before applying.
+    if takes_name and scene.open.get(change.address) != "create":
         twins = [
             other
             for other in scene.strangers
@@ -276,14 +290,14 @@ def all_gone(state: State, observed: Mapping[str, Observed | None]) -> Refusal |
     """The refusal when everything that was looked for is gone at once: more likely the wrong token,
     team or address than that somebody deleted it all.
     """
-    looked_for = [a for a in observed if a in state.resources]
+    looked_for = sorted(a for a in observed if a in state.resources)
     if not looked_for or any(observed[a] is not None for a in looked_for):
         return None
     return Refusal(
         looked_for[0],
-        "everything in state is gone at once: " + ", ".join(sorted(looked_for)),
+        "everything in state is gone at once: " + ", ".join(looked_for),
         "Check token and team with friendli-iac doctor. If it was really deleted elsewhere: "
-        "friendli-iac state forget " + " ".join(sorted(looked_for)),
+        "friendli-iac state forget " + " ".join(looked_for),
     )
 
 

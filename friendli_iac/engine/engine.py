@@ -11,6 +11,7 @@ from uuid import uuid4
 from friendli_iac import __version__
 from friendli_iac.backends.base import Backend, who
 from friendli_iac.core.canonical import digest
+from friendli_iac.core.journal import Known, replay
 from friendli_iac.core.plan import Change, Plan
 from friendli_iac.core.planner import (
     Scene,
@@ -21,7 +22,7 @@ from friendli_iac.core.planner import (
     seen_digest,
 )
 from friendli_iac.core.selection import select
-from friendli_iac.core.state import Known, State, replay
+from friendli_iac.core.state import State
 from friendli_iac.engine.observe import Observer, View
 from friendli_iac.errors import Cancelled, FriendliIacError, Refused, StalePlan
 from friendli_iac.executor.context import Clock, Context, Reporter, SystemClock
@@ -177,7 +178,7 @@ class Engine:
                 team=self.team,
                 tool_version=__version__,
                 manifest=manifest_digest(wanted),
-                notes=tuple(notes),
+                notes=(*notes, *_late_twins(observer, known, view)),
                 listed=view.ids() if named else {},
                 narrowed=selection.narrowed,
             ),
@@ -325,6 +326,25 @@ def exit_code(outcomes: Sequence[Outcome]) -> int:
     if failed:
         return failed[0].error.exit_code if failed[0].error else 1
     return 9 if any(o.result == "timed out" for o in outcomes) else 0
+
+
+def _late_twins(observer: Observer, known: Known, view: View) -> list[str]:
+    """What creates that were given up seem to have made after all: reported, never touched."""
+    found = []
+    opened = {(begun.project, begun.name) for begun in known.open.values()}
+    for lost in known.state.lost:
+        place = (Address.parse(lost.address).kind, lost.project)
+        if place not in view.listed or (lost.project, lost.name) in opened:
+            continue
+        strangers = observer.strangers(known.state, view, [place], known=lost.listed)
+        found += [
+            f"{twin.id} ({twin.status}) in project {twin.project} is called {twin.name!r} and is "
+            f"not in state: probably a create of {lost.address} that got no answer and took place "
+            "late. It was not touched, and may bill: delete it in the web page."
+            for twin in strangers
+            if twin.name == lost.name
+        ]
+    return found
 
 
 def _needs_version(state: State, view: View, change: Change) -> bool:

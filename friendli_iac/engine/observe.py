@@ -73,10 +73,16 @@ class Observer:
             view.live[address] = replace(observed, version=number)
 
     def strangers(
-        self, state: State, view: View, places: Iterable[tuple[str, str]]
+        self,
+        state: State,
+        view: View,
+        places: Iterable[tuple[str, str]],
+        known: Iterable[str] = (),
     ) -> list[Observed]:
-        """Every resource of `places` (kind, project) that is not in state, with its name."""
-        ours = {resource.id for resource in state.resources.values()}
+        """Every resource of `places` (kind, project) that is neither in state nor `known` (ids),
+        with its name.
+        """
+        ours = {*known, *(resource.id for resource in state.resources.values())}
         unknown = [
             (kind, id, listed)
             for kind, project in places

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from typing import Any, Literal, Protocol
 
 from friendli_iac.backends.base import Backend
-from friendli_iac.core.state import Entry, Known, apply_entry
+from friendli_iac.core.journal import Entry, Known, apply_entry
 from friendli_iac.errors import Cancelled
 from friendli_iac.resources import KINDS
 from friendli_iac.resources.base import Address, Kind
@@ -23,10 +23,15 @@ class Clock(Protocol):
 
 
 class SystemClock:
-    """The machine's own time."""
+    """The machine's own time as it was at the start, and steady from there on: a clock that is set
+    while we wait ends no wait early.
+    """
+
+    def __init__(self) -> None:
+        self._origin = time.time() - time.monotonic()
 
     def now(self) -> float:
-        return time.time()
+        return self._origin + time.monotonic()
 
     def sleep(self, seconds: float, stop: threading.Event) -> None:
         stop.wait(seconds)

@@ -7,17 +7,21 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from friendli_iac.core.journal import Entry
 from friendli_iac.core.plan import Change
 from friendli_iac.core.planner import seen_digest
-from friendli_iac.core.state import Entry, Fence
+from friendli_iac.core.state import Fence, Resource
 from friendli_iac.errors import ApiError, NotFound, Refused, StalePlan, StateError, Unreachable
 from friendli_iac.executor.context import Context
 from friendli_iac.executor.gate import wait_for
+from friendli_iac.executor.look import look
 from friendli_iac.executor.settle import locate, resolve
 from friendli_iac.resources.base import Observed, Step
 
 ATTEMPTS = 3  # each only after it was found out that the one before had no effect
+TOO_MANY = 429  # the status of a request that the API turned away unread
 
+ENDING = ("terminate", "delete")
 SENT = {
     "create": "create was sent",
     "update": "update was sent",
@@ -36,9 +40,19 @@ def perform(
     `listed` are the ids that the project held when the plan was made; `first` says that nothing of
     this change has been done yet, so that its fence must still hold.
     """
-    id = None if step == "create" else _id(context, change)
+    resource = None
+    if step != "create":
+        resource = context.known.state.resources.get(change.address)
+        if resource is None and step in ENDING:
+            return  # it was found to be gone when this plan was applied before
+        if resource is None:
+            raise StateError(
+                f"{change.address} is not in state any more",
+                safe="Nothing was sent for it.",
+                next="Make a new plan.",
+            )
     for attempt in range(1, ATTEMPTS + 1):
-        begin = _begin(context, change, step, plan, id, listed, first and attempt == 1)
+        begin = _begin(context, change, step, plan, resource, listed, fenced=first)
         if begin is None:
             return
         context.check_stop()
@@ -51,7 +65,7 @@ def perform(
             context.tell("note", change.address, f"no usable answer ({error}); looking for it")
             if error.retry_after:
                 context.clock.sleep(error.retry_after, context.stop)
-            if resolve(context, begin, accepted=False):
+            if resolve(context, begin, accepted=False, turned_away=error.status == TOO_MANY):
                 context.tell("sent", change.address, SENT[step])
                 return
             if attempt == ATTEMPTS:
@@ -63,19 +77,26 @@ def _begin(
     change: Change,
     step: Step,
     plan: str,
-    id: str | None,
+    resource: Resource | None,
     listed: list[str],
+    *,
     fenced: bool,
 ) -> Entry | None:
-    """The last look, and the journal entry that it leads to. None: there is nothing left to do."""
-    now_listed: list[str] | None = None
+    """The last look, and the journal entry that it leads to. None: there is nothing left to do.
+
+    A create is looked for among what was not listed before the *first* one of its name that was
+    lost: that one may have been slower than the grace.
+    """
+    before: list[str] | None = None
     fence = Fence()
-    if id is None:
-        now_listed = _no_twin(context, change, set(listed))
+    if resource is None:
+        first = context.known.state.listed_before(change.project, change.name)
+        now = _no_twin(context, change, set(listed if first is None else first))
+        before = now if first is None else first
     else:
-        observed = _look(context, change, step, id, fenced)
+        observed = _look(context, change, step, resource, fenced)
         if observed is None:
-            _close_gone(context, change, step, plan, id)
+            _close_gone(context, change, step, plan, resource.id)
             return None
         fence = Fence(observed.version, observed.updated_at)
     return Entry(
@@ -85,12 +106,12 @@ def _begin(
         key=change.key,
         step=step,
         plan=plan,
-        id=id,
-        project=change.project,
+        id=resource.id if resource else None,
+        project=resource.project if resource else change.project,
         name=change.name,
         after=change.after,
         fence=fence,
-        listed=now_listed,
+        listed=before,
         by=context.by,
     )
 
@@ -133,27 +154,27 @@ def _send(context: Context, change: Change, begin: Entry) -> None:
         note("done", told or locate(context, begin, accepted=True, timeout=context.timeout))
     elif begin.step == "delete":
         note("sent")
-        if wait_for(context, change.address, begin.id or "", set()) is None:
-            note("done", begin.id)
+        wait_for(context, change.address, begin.id or "", begin.project, set())
+        note("done", begin.id)
     else:
         note("done", begin.id)
 
 
-def _look(context: Context, change: Change, step: Step, id: str, fenced: bool) -> Observed | None:
+def _look(
+    context: Context, change: Change, step: Step, resource: Resource, fenced: bool
+) -> Observed | None:
     """The resource just before an effect, in a state that takes it; None when it is gone.
 
     StalePlan when it is no longer what the plan saw.
     """
     kind, api = context.kind_of(change.address)
+    id, project = resource.id, resource.project
     if step == "delete":
-        ready = wait_for(context, change.address, id, {"stopped", "failed"})
+        ready = wait_for(context, change.address, id, project, {"stopped", "failed"})
     elif step == "update":  # refused while another one is under way
-        ready = wait_for(context, change.address, id, {"served", "failed", "stopped"})
+        ready = wait_for(context, change.address, id, project, {"served", "failed", "stopped"})
     else:
-        try:
-            ready = kind.read(api, id)
-        except NotFound:
-            ready = None
+        ready = look(kind, api, id, project)
     if ready is None:
         return None
     version = kind.newest_version(api, id)
@@ -173,7 +194,7 @@ def _look(context: Context, change: Change, step: Step, id: str, fenced: bool) -
 
 def _close_gone(context: Context, change: Change, step: Step, plan: str, id: str) -> None:
     """What was to be ended is gone already; what was to be changed cannot be."""
-    if step not in ("terminate", "delete"):
+    if step not in ENDING:
         raise StalePlan([f"{change.address} ({id}) is gone"])
     if step == "delete":
         context.write(Entry("forget", context.clock.now(), address=change.address, plan=plan))
@@ -198,17 +219,6 @@ def _no_twin(context: Context, change: Change, planned: set[str]) -> list[str]:
                 "spec.name.",
             )
     return sorted(listed)
-
-
-def _id(context: Context, change: Change) -> str:
-    resource = context.known.state.resources.get(change.address)
-    if resource is None:
-        raise StateError(
-            f"{change.address} is not in state any more",
-            safe="Nothing was sent for it.",
-            next="Make a new plan.",
-        )
-    return resource.id
 
 
 def _comment(context: Context, change: Change) -> str:

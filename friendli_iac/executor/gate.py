@@ -5,9 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from friendli_iac.core.diff import flatten, readable
-from friendli_iac.core.state import Entry, Fence, Resource
-from friendli_iac.errors import FriendliIacError, NotFound, TimedOut
+from friendli_iac.core.journal import NOT_APPLIED, Entry
+from friendli_iac.core.state import Fence, Resource
+from friendli_iac.errors import FriendliIacError, TimedOut
 from friendli_iac.executor.context import Context
+from friendli_iac.executor.look import look
 from friendli_iac.resources.base import Health, Kind, Observed
 from friendli_iac.resources.spec import leaves
 
@@ -26,7 +28,7 @@ class RolloutFailed(FriendliIacError):
 class Served:
     """The proof. `unproved` are the paths that the API never shows: presumed, not seen."""
 
-    fence: Fence
+    version: int | None
     status: str
     unproved: tuple[str, ...]
 
@@ -45,14 +47,13 @@ def wait_until_served(
     resource = context.known.state.resources[address]
     started, wait, was_changing = context.clock.now(), 0.25, False
     while True:
-        try:
-            observed = kind.read(api, resource.id)
-        except NotFound as error:
+        observed = look(kind, api, resource.id, resource.project)
+        if observed is None:
             raise RolloutFailed(
                 f"{address}: {resource.id} is gone while it was waited for",
                 safe="Nothing more was sent.",
                 next="Somebody deleted it. friendli-iac plan shows what is left to do.",
-            ) from error
+            )
         elapsed = context.clock.now() - started
         was_changing |= observed.health == "changing"
         _tell(context, address, observed, elapsed)
@@ -77,19 +78,18 @@ def wait_until_served(
         wait = min(wait * 1.5, LONGEST_POLL)
 
 
-def wait_for(context: Context, address: str, id: str, wanted: set[Health]) -> Observed | None:
-    """Polls until the health is one of `wanted`, or the resource is gone (None)."""
+def wait_for(
+    context: Context, address: str, id: str, project: str, wanted: set[Health]
+) -> Observed | None:
+    """Polls until the health is one of `wanted`, or the resource is gone (None). TimedOut."""
     kind, api = context.kind_of(address)
     started, wait = context.clock.now(), 0.25
     while True:
-        try:
-            observed = kind.read(api, id)
-        except NotFound:
-            return None
+        observed = look(kind, api, id, project)
+        if observed is None or observed.health in wanted:
+            return observed
         elapsed = context.clock.now() - started
         _tell(context, address, observed, elapsed)
-        if observed.health in wanted:
-            return observed
         if elapsed >= context.timeout:
             raise TimedOut(
                 f"{address} is still {observed.status} after {elapsed:.0f} s",
@@ -119,8 +119,8 @@ def _proved(
     live = readable(kind, observed.spec)
     if any(live.get(path) != value for path, value in sent.items()):
         return False
-    before = resource.fence.version
-    return not version_needed or before is None or (version is not None and version > before)
+    ours = resource.fence.version
+    return not version_needed or ours is None or (version is not None and version >= ours)
 
 
 def version_is_needed(kind: Kind, resource: Resource) -> bool:
@@ -142,7 +142,7 @@ def _verified(context: Context, address: str, observed: Observed, version: int |
     old = flatten(kind, resource.prior.spec) if resource.prior else {}
     new = flatten(kind, resource.pending.spec) if resource.pending else {}
     unproved = tuple(p for p in new if marks[p].write_only and new[p] != old.get(p))
-    fence = Fence(version, observed.updated_at)
+    fence = _fence(resource, observed, version)
     context.write(
         Entry(
             "verified",
@@ -153,13 +153,23 @@ def _verified(context: Context, address: str, observed: Observed, version: int |
             by=context.by,
         )
     )
-    return Served(fence, observed.status, unproved)
+    return Served(version, observed.status, unproved)
+
+
+def _fence(resource: Resource, observed: Observed, version: int | None) -> Fence:
+    """What the next plan compares with. A version beyond ours is somebody else's, even if it shows
+    the same: without an update time the next plan looks at the versions, and calls it unknown.
+    """
+    ours = resource.fence.version
+    if ours is not None and version is not None and version > ours:
+        return Fence(ours)
+    return Fence(version, observed.updated_at)
 
 
 def _not_applied(
     context: Context, address: str, observed: Observed, version: int | None
 ) -> RolloutFailed:
-    _write_failed(context, address, observed, version, "not applied")
+    _write_failed(context, address, observed, version, outcome=NOT_APPLIED)
     return RolloutFailed(
         f"{address}: the service did not apply the update: it is {observed.status} with the "
         "settings from before",
@@ -171,7 +181,7 @@ def _not_applied(
 def _failed(context: Context, address: str, observed: Observed) -> RolloutFailed:
     kind, api = context.kind_of(address)
     version = kind.newest_version(api, observed.id)
-    _write_failed(context, address, observed, version, observed.error or observed.status)
+    _write_failed(context, address, observed, version, outcome="failed")
     code = f" with {observed.error}" if observed.error else ""
     cause = f": {kind.explain(observed.error)}" if observed.error else ""
     return RolloutFailed(
@@ -183,16 +193,17 @@ def _failed(context: Context, address: str, observed: Observed) -> RolloutFailed
 
 
 def _write_failed(
-    context: Context, address: str, observed: Observed, version: int | None, detail: str
+    context: Context, address: str, observed: Observed, version: int | None, *, outcome: str
 ) -> None:
+    resource = context.known.state.resources[address]
     context.write(
         Entry(
             "failed",
             context.clock.now(),
             address=address,
-            fence=Fence(version, observed.updated_at),
-            outcome="failed",
-            detail=detail,
+            fence=_fence(resource, observed, version),
+            outcome=outcome,
+            detail=observed.error or observed.status,
             by=context.by,
         )
     )

@@ -7,12 +7,13 @@ from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass
 from typing import Literal
 
+from friendli_iac.core.journal import NOT_APPLIED, Entry
 from friendli_iac.core.plan import Change, Plan
-from friendli_iac.core.state import Entry
+from friendli_iac.core.state import Resource
 from friendli_iac.errors import Cancelled, FriendliIacError, TimedOut
 from friendli_iac.executor.context import Context
 from friendli_iac.executor.effects import perform
-from friendli_iac.executor.gate import version_is_needed, wait_until_served
+from friendli_iac.executor.gate import RolloutFailed, version_is_needed, wait_until_served
 
 Result = Literal["applied", "sent", "failed", "timed out", "cancelled", "skipped"]
 
@@ -55,6 +56,8 @@ def execute(
                     if blocked or not running:
                         outcomes[address] = _skipped(change, blocked, context.stop.is_set())
                     continue
+                if len(running) == parallelism:  # a pool's queue would go on after a failure
+                    continue
                 if all(needed in outcomes for needed in change.waits_for if needed in changes):
                     future = pool.submit(_carry_out, context, plan, change, no_wait)
                     running[future] = address
@@ -62,7 +65,7 @@ def execute(
                 break
             if not running:
                 continue  # something was skipped: what waits for it is next
-            for future in wait(running, return_when=FIRST_COMPLETED).done:
+            for future in _ended(context, running):
                 address = running.pop(future)
                 outcomes[address] = future.result()
                 if outcomes[address].error and not continue_on_error:
@@ -70,6 +73,20 @@ def execute(
     if all(outcome.result in ("applied", "sent") for outcome in outcomes.values()):
         context.write(Entry("complete", context.clock.now(), plan=plan.plan_id))
     return [outcomes[address] for address in changes]
+
+
+def _ended(context: Context, running: Mapping[Future[Outcome], str]) -> set[Future[Outcome]]:
+    """The changes that ended, at least one. One that ended with a defect, or a second Ctrl-C here,
+    stops the others: nobody would hear of them.
+    """
+    try:
+        ended = wait(running, return_when=FIRST_COMPLETED).done
+        for future in ended:
+            future.result()
+    except BaseException:
+        context.stop.set()
+        raise
+    return ended
 
 
 def _blocker(
@@ -164,7 +181,7 @@ def _finish(context: Context, change: Change, recovering: bool, no_wait: bool) -
         return f"deleted ({change.id})"
     resource = context.known.state.resources[change.address]
     if resource.pending is None:
-        return "proved before"
+        return _came_to(change, resource)
     if no_wait:
         return f"sent ({resource.id}); not waited for"
     kind, _ = context.kind_of(change.address)
@@ -174,8 +191,20 @@ def _finish(context: Context, change: Change, recovering: bool, no_wait: bool) -
         version_needed=change.action in ("update", "verify") and version_is_needed(kind, resource),
         recovering=recovering,
     )
-    version = f" v{served.fence.version}" if served.fence.version is not None else ""
+    version = f" v{served.version}" if served.version is not None else ""
     text = f"{served.status}{version} ({resource.id})"
     if served.unproved:
         text += f"; not readable, so presumed: {', '.join(served.unproved)}"
     return text
+
+
+def _came_to(change: Change, resource: Resource) -> str:
+    """What this change came to when its plan was applied before. RolloutFailed says it again."""
+    for record in reversed(resource.history):
+        if record["key"] == change.key and record["outcome"] == NOT_APPLIED:
+            raise RolloutFailed(
+                f"{change.address}: this plan sent it before, and the service did not apply it",
+                safe="The version from before serves on; nothing was sent again.",
+                next="Mend the manifest and make a new plan.",
+            )
+    return "proved before"

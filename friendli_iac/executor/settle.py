@@ -6,15 +6,14 @@ to the journal; where only a person can tell, SettleError says what to look at.
 
 from __future__ import annotations
 
-from typing import Any
-
 from friendli_iac.core.diff import readable
-from friendli_iac.core.state import Entry
+from friendli_iac.core.journal import Entry
 from friendli_iac.errors import NotFound, SettleError
 from friendli_iac.executor.context import Context
+from friendli_iac.executor.look import look
 from friendli_iac.resources.base import Kind, Observed
 
-LOOK_EVERY = 5.0  # seconds between two looks for a create
+LOOK_EVERY = 5.0  # seconds between two looks
 
 
 def settle_all(context: Context) -> list[str]:
@@ -28,12 +27,19 @@ def settle_all(context: Context) -> list[str]:
     return found
 
 
-def resolve(context: Context, begun: Entry, *, accepted: bool) -> str | None:
-    """The id of the resource when the effect took place, None when it did not; journalled."""
+def resolve(
+    context: Context, begun: Entry, *, accepted: bool, turned_away: bool = False
+) -> str | None:
+    """The id of the resource when the effect took place, None when it did not; journalled.
+
+    `accepted`: the API said that it would take place. `turned_away`: it said that it would not.
+    """
     if begun.step == "create":
         id = locate(context, begun, accepted=accepted)
     else:
-        id = begun.id if _took_place(context, begun) else None
+        # An update that comes late would be one more cold start. The others come to nothing then.
+        late = begun.step == "update" and not turned_away
+        id = _watch(context, begun, context.settle_grace if late else 0.0)
     context.write(
         Entry(
             "done" if id else "absent",
@@ -52,29 +58,13 @@ def locate(
 ) -> str | None:
     """The id that a create brought about: in the project's list now and not before, with our name.
 
-    None only after two complete lists, the later one at least the settle grace after the request,
-    showed nothing. A create that was accepted is never given up: then SettleError. SettleError
-    also when several fit.
+    None only after two complete lists, the later one at least the settle grace (or `timeout`) after
+    the request, showed nothing. A create that was accepted is never given up: then SettleError.
+    SettleError also when several fit.
     """
-    kind, api = context.kind_of(begun.address)
-    patience = timeout if timeout is not None else context.settle_grace
-    looks, wait = 0, 0.2
-    while True:
-        asked_at = context.clock.now()
-        candidates = _candidates(kind, api, begun)
-        looks += 1
-        if len(candidates) > 1:
-            raise _several(begun, candidates)
-        if candidates:
-            return candidates[0].id
-        # The clock may have been set back since: never wait longer than the grace itself.
-        waited = asked_at - begun.time if asked_at >= begun.time else patience
-        if looks >= 2 and waited >= patience:
-            break
-        wait = min(wait * 2, LOOK_EVERY)
-        context.pause(min(wait, max(0.0, patience - waited)))
-    if not accepted:
-        return None
+    id = _watch(context, begun, context.settle_grace if timeout is None else timeout)
+    if id or not accepted:
+        return id
     raise SettleError(
         f"the API accepted the create of {begun.address}, and no endpoint called "
         f"{begun.name!r} has appeared in project {begun.project}",
@@ -85,65 +75,78 @@ def locate(
     )
 
 
-def _candidates(kind: Kind, api: Any, begun: Entry) -> list[Observed]:
-    before = set(begun.listed or ())
-    found = []
+def _watch(context: Context, begun: Entry, patience: float) -> str | None:
+    """Looks at least twice, and until `patience` (seconds) after the request has passed."""
+    # The clock may have been set back since: then what is left of the grace is not known.
+    since = min(begun.time, context.clock.now())
+    looks, wait = 0, 0.2
+    while True:
+        left = since + patience - context.clock.now()
+        id = _created(context, begun) if begun.step == "create" else _changed(context, begun)
+        looks += 1
+        if id or (looks >= 2 and left <= 0):
+            return id
+        wait = min(wait * 2, LOOK_EVERY)
+        context.pause(min(wait, max(0.0, left)))
+
+
+def _created(context: Context, begun: Entry) -> str | None:
+    kind, api = context.kind_of(begun.address)
+    resources = list(context.known.state.resources.items())
+    others = {resource.id for address, resource in resources if address != begun.address}
+    found: list[str] = []
     for id, listed in kind.list(api, begun.project).items():
-        if id in before:
+        if id in others or id in (begun.listed or ()):
             continue
         try:
             observed = kind.combine(id, kind.fetch(api, id), listed)
         except NotFound:
             continue
         if (observed.name, observed.project) == (begun.name, begun.project):
-            found.append(observed)
-    return found
+            found.append(id)
+    if len(found) > 1:
+        raise _several(begun, sorted(found))
+    return found[0] if found else None
 
 
-def _several(begun: Entry, candidates: list[Observed]) -> SettleError:
-    ids = sorted(candidate.id for candidate in candidates)
+def _several(begun: Entry, ids: list[str]) -> SettleError:
     return SettleError(
         f"{len(ids)} endpoints called {begun.name!r} appeared in project {begun.project} since the "
         f"create of {begun.address}: {', '.join(ids)}",
         address=begun.address,
         candidates=ids,
-        safe="None was touched, and both may bill.",
-        next=f"Keep one: friendli-iac import {begun.address} ID. Delete the others there.",
+        safe="None was touched, and each may bill.",
+        next=f"Keep one: friendli-iac import {begun.address} ID. Delete the others in the web "
+        "page.",
     )
 
 
-def _took_place(context: Context, begun: Entry) -> bool:
+def _changed(context: Context, begun: Entry) -> str | None:
+    """The id when what was begun on it shows. A change of what is gone did not take place."""
     kind, api = context.kind_of(begun.address)
     assert begun.id is not None, "only a create begins without an id"
-    try:
-        observed = kind.read(api, begun.id)
-    except NotFound:
-        gone = begun.id not in kind.list(api, begun.project)
-        return gone and begun.step in ("terminate", "delete")
+    observed = look(kind, api, begun.id, begun.project)
     match begun.step:
         case "terminate":
-            return observed.health in ("ending", "stopped")
+            seen = observed is None or observed.health in ("ending", "stopped")
+        case "delete":
+            seen = observed is None
         case "restart":
-            return observed.health in ("changing", "served")
-        case "update":
-            return _updated(kind, api, begun, observed)
+            seen = observed is not None and observed.health in ("changing", "served")
         case _:
-            return False
+            version = kind.newest_version(api, begun.id) if observed else None
+            seen = observed is not None and _updated(kind, begun, observed, version)
+    return begun.id if seen else None
 
 
-def _updated(kind: Kind, api: Any, begun: Entry, observed: Observed) -> bool:
+def _updated(kind: Kind, begun: Entry, observed: Observed, version: int | None) -> bool:
     """Nobody sees whose version is whose: one new version that is on its way, or shows what we
     sent, is ours. Anything else is left to the next plan, which calls it unknown.
     """
-    version = kind.newest_version(api, begun.id or "")
     before = begun.fence.version
-    if version is None or before is None or version == before:
-        return observed.health == "changing" and version != before
-    return version == before + 1 and (observed.health != "served" or shows(kind, begun, observed))
-
-
-def shows(kind: Kind, begun: Entry, observed: Observed) -> bool:
-    """Whether the live resource has every readable value that was sent."""
+    if version is None or before is None:
+        return observed.health == "changing"
     sent = readable(kind, begun.after.spec) if begun.after else {}
     live = readable(kind, observed.spec)
-    return all(live.get(path) == value for path, value in sent.items())
+    shows = all(live.get(path) == value for path, value in sent.items())
+    return version == before + 1 and (observed.health != "served" or shows)

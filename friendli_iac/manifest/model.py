@@ -68,7 +68,7 @@ class Declared:
                 continue  # an alternative that was written elsewhere and dropped
             for at, written in origins(self.layers, here):
                 return _source(at, written)
-        return _source(document, ())
+        return _source(document, ("metadata", "name") if keys == ("name",) else ())
 
 
 def origins(layers: tuple[Layer, ...], path: Keys) -> Iterator[tuple[Document, Keys]]:

@@ -7,14 +7,13 @@ operation that rolls back.
 
 from __future__ import annotations
 
-import copy
 from collections.abc import Mapping
 from typing import Any, Protocol
 
 from friendli_iac.resources import instances
 from friendli_iac.resources.base import Action, Address, Health, Observed, Step
 from friendli_iac.resources.endpoint_spec import EndpointSpec
-from friendli_iac.resources.spec import Spec, SpecModel, get_path, overlay, set_path
+from friendli_iac.resources.spec import Spec, SpecModel, copied, get_path, overlay, set_path
 
 _HEALTH: dict[str, Health] = {
     "RUNNING": "served",
@@ -106,17 +105,17 @@ class EndpointKind:
         if get_path(current, repo) == get_path(desired, repo):
             return current
         # A commit of another repository means nothing in this one.
-        kept = copy.deepcopy(current)
+        kept = copied(current)
         get_path(kept, "model.huggingFace", {}).pop("revision", None)
         return kept
 
     def complete(self, target: Spec) -> Spec:
         # The API wants both tokenizer flags, and a partial scaling policy would reset the rest of
         # it to these same defaults without our plan having said so.
-        full = copy.deepcopy(target)
-        for flag in ("addSpecialTokens", "skipSpecialTokens"):
-            path = f"engine.tokenizer.{flag}"
-            set_path(full, path, get_path(full, path, True))
+        full = copied(target)
+        tokenizer = full.setdefault("engine", {}).setdefault("tokenizer", {})
+        tokenizer.setdefault("addSpecialTokens", True)
+        tokenizer.setdefault("skipSpecialTokens", True)
         scaling = full.setdefault("autoscaling", {})
         if "replicas" not in scaling:
             low = scaling.setdefault("minReplicas", min(0, scaling.get("maxReplicas", 0)))

@@ -3,55 +3,54 @@
 from __future__ import annotations
 
 from friendli_iac.core.plan import Change, Plan
-from friendli_iac.review.words import (
-    SYMBOL,
-    by_severity,
-    cost,
-    headline,
-    remarks,
-    shown_before,
-    status,
-    total_cost,
-    value,
-)
+from friendli_iac.review import words
 
 
 def render(plan: Plan) -> str:
     """GitHub-flavoured Markdown: the summary first, then a section a resource."""
-    lines = [f"### friendli-iac plan: {headline(plan)}", ""]
-    if plan.narrowed:
-        lines += [f"Narrowed to {plan.narrowed}.", ""]
+    title = words.headline(plan) if plan.pending_changes or plan.refusals else "no changes"
+    lines = [f"### friendli-iac plan: {title}", "", f"For {_text(words.place(plan))}", ""]
+    lines += [f"- {_text(note)}" for note in plan.notes] + [""] * bool(plan.notes)
     for refusal in plan.refusals:
         lines += [f"> **Refused** `{refusal.address}`: {_text(refusal.message)}"]
         lines += [f"> {_text(refusal.next)}", ""]
-    total = total_cost(plan)
-    if total:
-        lines += [total, ""]
-    for change in by_severity(plan.changes):
+    for line in filter(None, [words.total_cost(plan), words.unchanged(plan)]):
+        lines += [_text(line), ""]
+    for change in words.by_severity(plan.changes):
         lines += [*_section(change), ""]
-    lines += [f"<sub>serial {plan.serial}, plan digest `{plan.digest[:12]}`</sub>"]
+    for change in plan.changes:
+        if change.action == "no-op" and words.needs_a_look(change):
+            facts = [words.status(change), *change.notes]
+            lines += [f"- `{change.address}` `{change.id}`: {_text(', '.join(facts))}", ""]
+    lines += [f"<sub>plan digest `{plan.digest[:12]}`</sub>"]
     return "\n".join(lines) + "\n"
 
 
 def _section(change: Change) -> list[str]:
     id = f" `{change.id}`" if change.id else ""
-    lines = [f"#### `{SYMBOL[change.action]}` {change.action} `{change.address}`{id}", ""]
-    facts = [status(change), change.impact, change.reason, cost(change)]
+    lines = [f"#### `{words.SYMBOL[change.action]}` {change.action} `{change.address}`{id}", ""]
+    waits = f"waits for {', '.join(change.waits_for)}" if change.waits_for else ""
+    facts = [words.status(change), change.impact, change.reason, words.labels(change), waits]
+    facts = [_text(fact) for fact in [*facts, words.cost(change)] if fact]
     if change.protected and change.destructive:
         facts.append("**protected by preventDestroy**")
-    lines.append(" · ".join(_text(fact) for fact in facts if fact))
-    if change.fields:
+    lines.append(" · ".join(facts))
+    shown, defaults = words.fields_shown(change)
+    if shown:
         lines += ["", "| field | now | wanted | why | where |", "|---|---|---|---|---|"]
-    for field in change.fields:
-        old, new = (_code(value(change, field, v)) for v in (shown_before(field), field.desired))
-        why = "; ".join([field.reason, *remarks(change, field)])
-        lines.append(f"| `{field.path}` | {old} | {new} | {_text(why)} | {field.source} |")
-    return lines + [f"- {_text(note)}" for note in change.notes]
+    for field in shown:
+        old, new = words.before(change, field), words.value(change, field, field.desired)
+        why = "; ".join(filter(None, [words.why(change, field), *words.remarks(change, field)]))
+        cells = [f"`{field.path}`", _code(old), _code(new), _text(why), _text(field.source)]
+        lines.append(f"| {' | '.join(cells)} |")
+    rest = [f"{field.path} {words.value(change, field, field.desired)}" for field in defaults]
+    after = [f"Defaults: {', '.join(rest)}"] * bool(rest) + list(change.notes)
+    return lines + [""] * bool(after) + [f"- {_text(line)}" for line in after]
 
 
 def _code(text: str) -> str:
     """`text` as code that cannot break out of a table or of its backticks."""
-    if text == "(none)":
+    if text == words.NOTHING:
         return ""
     safe = text.replace("`", "'").replace("|", "\\|").replace("\n", " ")
     return f"`{safe}`"
@@ -59,6 +58,6 @@ def _code(text: str) -> str:
 
 def _text(text: str) -> str:
     """`text` that cannot become markup, a mention or a table cell."""
-    for mark in "\\`*_<>[]|@#":
+    for mark in "\\`*_<>[]|@#~$":
         text = text.replace(mark, f"\\{mark}" if mark not in "<>@" else f"&#{ord(mark)};")
     return text.replace("\n", " ")

@@ -4,24 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from friendli_iac.core.diff import FieldChange
 from friendli_iac.core.plan import Change, Plan
-from friendli_iac.review.words import (
-    SYMBOL,
-    by_severity,
-    cost,
-    headline,
-    remarks,
-    shown_before,
-    status,
-    total_cost,
-    value,
-)
+from friendli_iac.review import words
 
 Paint = Callable[[str, str], str]  # (text, colour) -> text
 _COLOUR = {
     "delete": "red", "replace": "red", "update": "yellow", "restart": "yellow", "create": "green",
     "verify": "cyan", "record": "cyan",
 }  # fmt: skip
+WIDEST = 60  # a longer value does not push the places of all others to the right
 
 
 def plain(text: str, colour: str) -> str:
@@ -31,71 +23,82 @@ def plain(text: str, colour: str) -> str:
 
 def render(plan: Plan, *, reads: int | None = None, paint: Paint = plain) -> str:
     """The whole plan: header, one block a resource, and the summary as the last lines."""
-    lines = [_header(plan)]
+    lines = [f"Plan for {words.place(plan)}"]
     if reads is not None:
-        lines.append(f"{reads} reads, 0 writes, nothing woken")
+        lines.append(f"{reads} read{'s' * (reads != 1)}, 0 writes, nothing woken")
     lines += [f"note: {note}" for note in plan.notes]
-    for change in by_severity(plan.changes):
-        lines += ["", *_block(change, paint)]
-    quiet = [c for c in plan.changes if c.action == "no-op" and (c.notes or _odd(c))]
-    for change in quiet:
-        lines += ["", f"  {change.address}   {change.id}   {status(change)}"]
-        lines += [f"      {note}" for note in change.notes]
-    lines += ["", *_footer(plan, paint)]
+    told: dict[tuple[str, ...], str] = {}
+    for change in words.by_severity(plan.changes):
+        lines += ["", *_block(change, told, paint)]
+    for change in plan.changes:
+        if change.action == "no-op" and words.needs_a_look(change):
+            lines += ["", f"  {change.address}   {change.id}   {words.status(change)}"]
+            lines += [f"    {note}" for note in change.notes]
+    lines += [""] * (len(lines) > 2) + _footer(plan, paint)
     return "\n".join(lines) + "\n"
 
 
-def _header(plan: Plan) -> str:
-    team = f" (team {plan.team})" if plan.team else ""
-    scope = f" · narrowed to {plan.narrowed}" if plan.narrowed else ""
-    return f"Plan for {plan.api}{team} · serial {plan.serial}{scope}"
-
-
-def _odd(change: Change) -> bool:
-    return change.status not in ("RUNNING", "READY", "SLEEPING")
-
-
-def _block(change: Change, paint: Paint) -> list[str]:
+def _block(change: Change, told: dict[tuple[str, ...], str], paint: Paint) -> list[str]:
+    """One resource. `told` has the field lines so far, and whose they were: a change that comes
+    from one line for forty endpoints is spelled out once.
+    """
     colour = _COLOUR[change.action]
-    head = f"{SYMBOL[change.action]} {change.action.upper()} {change.address}"
-    id = f"   {change.id}" if change.id else ""
-    lines = [paint(head, colour) + f"{id}   ({change.reason})"]
-    live = status(change)
-    lines.append(f"    {live + ' · ' if live else ''}{change.impact}")
+    head = paint(f"{words.SYMBOL[change.action]} {change.action.upper()} {change.address}", colour)
+    beside = [change.id or "", words.labels(change), f"({change.reason})"]
+    lines = ["   ".join([head, *filter(None, beside)])]
+    lines.append("    " + " · ".join(filter(None, [words.status(change), change.impact])))
     if change.protected and change.destructive:
         lines.append(f"    {paint('PROTECTED by preventDestroy', 'red')}")
-    width = max((len(field.path) for field in change.fields), default=0)
-    for field in change.fields:
-        old, new = (value(change, field, v) for v in (shown_before(field), field.desired))
-        symbol = "+" if old == "(none)" else "-" if new == "(none)" else "~"
-        what = new if symbol == "+" else f"{old} → {new}"
-        arrow = "" if not field.source else f"   {field.source}"
-        reason = "" if change.action in ("create", "replace") else f"   {field.reason}"
-        lines.append(f"    {paint(symbol, colour)} {field.path:<{width}}  {what}{arrow}{reason}")
-        lines += [f"        {remark}" for remark in remarks(change, field)]
+    fields = tuple(_fields(change, paint))
+    first = told.setdefault(fields, change.address)
+    if first != change.address and len(fields) > 2:
+        lines.append(f"    {paint('~', colour)} the same fields and values as {first} above")
+    else:
+        lines += fields
     lines += [f"    {note}" for note in change.notes]
-    if cost(change):
-        lines.append(f"    {cost(change)}")
+    if change.waits_for:
+        lines.append(f"    waits for {', '.join(change.waits_for)}")
+    return lines + [f"    {words.cost(change)}"] * bool(words.cost(change))
+
+
+def _fields(change: Change, paint: Paint) -> list[str]:
+    shown, defaults = words.fields_shown(change)
+    rows = [(field, *_what(change, field)) for field in shown]
+    path_width = max((len(field.path) for field in shown), default=0)
+    width = max((len(what) for _, _, what in rows if len(what) <= WIDEST), default=0)
+    one_reason = len({field.reason for field in shown}) == 1  # it stands in the first line already
+    lines = []
+    for field, symbol, what in rows:
+        line = f"{field.path:<{path_width}}  {what:<{width}}   {field.source}"
+        line += "" if one_reason else f"   {words.why(change, field)}"
+        mark = paint(symbol, _COLOUR[change.action])
+        lines.append(f"    {mark} {line.rstrip()}")
+        lines += [f"        {remark}" for remark in words.remarks(change, field)]
+    if defaults:
+        told = (f"{f.path} {words.value(change, f, f.desired)}" for f in defaults)
+        lines.append(f"    defaults: {', '.join(told)}")
     return lines
+
+
+def _what(change: Change, field: FieldChange) -> tuple[str, str]:
+    """The symbol and the values of a field."""
+    old, new = words.before(change, field), words.value(change, field, field.desired)
+    if old == words.NOTHING:
+        return "+", new
+    if old == new:  # from now on ours
+        return "=", new
+    return ("-" if new == words.NOTHING else "~"), f"{old} → {new}"
 
 
 def _footer(plan: Plan, paint: Paint) -> list[str]:
     lines = []
     for refusal in plan.refusals:
         lines.append(paint(f"REFUSED {refusal.address}: {refusal.message}", "red"))
-        lines.append(f"    {refusal.next}")
-    if plan.refusals:
-        lines.append("")
-    ordered = [c.address for c in plan.pending_changes]
-    if any(c.waits_for for c in plan.pending_changes) and len(ordered) > 1:
-        lines.append("order: " + " → ".join(ordered))
-    if any(c.action == "no-op" for c in plan.changes):
-        lines.append("unchanged: write-only fields are presumed to be what we last sent")
-    total = total_cost(plan)
-    if total:
-        lines.append(total)
-    if not plan.pending_changes and not plan.refusals:
-        lines.append(paint(f"No changes. {headline(plan)}", "green"))
-        return lines
-    lines.append(headline(plan))
-    return lines
+        lines += [f"    {refusal.next}", ""]
+    lines += filter(None, [words.unchanged(plan), words.total_cost(plan)])
+    if plan.pending_changes or plan.refusals:
+        return [*lines, words.headline(plan)]
+    return [
+        *lines,
+        paint("No changes." if plan.changes else f"No changes: {words.headline(plan)}.", "green"),
+    ]

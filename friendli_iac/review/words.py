@@ -6,10 +6,10 @@ import json
 from collections.abc import Iterable
 from typing import Any
 
-from friendli_iac.core.diff import FieldChange
+from friendli_iac.core.diff import DEFAULT, FieldChange
 from friendli_iac.core.plan import Change, Plan, summary
 from friendli_iac.resources import KINDS
-from friendli_iac.resources.base import Action, Address
+from friendli_iac.resources.base import Action, Address, Kind
 from friendli_iac.resources.instances import LIST_PRICES_DATE
 from friendli_iac.resources.spec import format_duration, leaves
 
@@ -21,7 +21,12 @@ SYMBOL: dict[str, str] = {
     "delete": "-", "replace": "±", "update": "~", "restart": "↻", "create": "+",
     "verify": "?", "record": "·",
 }  # fmt: skip
+COUNTED: tuple[Action, ...] = (
+    "create", "update", "replace", "delete", "restart", "verify", "record",
+)  # fmt: skip
 HOURS_A_MONTH = 730
+NOTHING = "(none)"
+PROTECTION = "lifecycle.preventDestroy"
 
 
 def by_severity(changes: Iterable[Change]) -> list[Change]:
@@ -30,65 +35,125 @@ def by_severity(changes: Iterable[Change]) -> list[Change]:
     return sorted(todo, key=lambda c: (SEVERITY.index(c.action), c.address))
 
 
+def place(plan: Plan) -> str:
+    """Where the plan is for, and how far it reaches."""
+    api = "the emulator" if plan.api == "emulator:" else plan.api
+    team = f", team {plan.team}" if plan.team else ""
+    scope = f" · narrowed to {plan.narrowed}" if plan.narrowed else ""
+    return f"{api}{team} · serial {plan.serial}{scope}"
+
+
 def value(change: Change, field: FieldChange, what: Any) -> str:
     """A value as a manifest would write it; `(none)` for what is not there."""
-    if what is None:
-        return "(none)"
-    leaf = leaves(KINDS[Address.parse(change.address).kind].model).get(field.path)
+    return written(_kind(change), field.path, what)
+
+
+def written(kind: Kind, path: str, what: Any) -> str:
+    """A value of the field at `path`, as a manifest would write it."""
+    if what is None or what == []:
+        return NOTHING
+    leaf = leaves(kind.model).get(path)
     if leaf and leaf.duration and isinstance(what, int):
         return format_duration(what)
-    return what if isinstance(what, str) else json.dumps(what, ensure_ascii=False)
+    if isinstance(what, list):
+        return ", ".join(written(kind, "", one) for one in what)
+    if isinstance(what, str) and what.isprintable():
+        return what
+    # Escaped, so that a name that somebody typed elsewhere cannot steer a terminal.
+    return json.dumps(what)
+
+
+def before(change: Change, field: FieldChange) -> str:
+    """The left side of the arrow: what is in force, as far as anybody can know."""
+    if field.unknown or _never_known(change, field):
+        return "UNKNOWN"
+    return value(change, field, field.prior if field.live is None else field.live)
+
+
+def _never_known(change: Change, field: FieldChange) -> bool:
+    """Whether the API does not show the field, and we never sent it; where it takes the place of
+    its neighbours, as fixed replicas do, it was not there.
+    """
+    block = field.path.rpartition(".")[0]
+    instead = any(f.desired is None and f.path.rpartition(".")[0] == block for f in change.fields)
+    was_there = change.action not in ("create", "replace") and not instead
+    return field.write_only and field.prior is None and was_there
+
+
+def fields_shown(change: Change) -> tuple[list[FieldChange], list[FieldChange]]:
+    """The fields that deserve a line of their own, and those of something new that only have our
+    defaults.
+    """
+    if change.action != "create":
+        return list(change.fields), []
+    defaults = [field for field in change.fields if field.source == DEFAULT]
+    return [field for field in change.fields if field not in defaults], defaults
+
+
+def why(change: Change, field: FieldChange) -> str:
+    """Why a field is there; of what is new, it goes without saying."""
+    return "" if change.action == "create" else field.reason
 
 
 def remarks(change: Change, field: FieldChange) -> list[str]:
     """What a reader must know about a field beside its two values."""
-    found = []
-    if field.write_only and field.prior is not None and field.reason.startswith("unknown"):
-        known = value(change, field, field.prior)
-        found.append(f"UNKNOWN live ({field.reason}, made by someone else); we last sent {known}")
-    elif field.write_only and field.prior is not None:
-        presumed = value(change, field, field.prior)
-        found.append(f"not readable live; {presumed} is what we last sent")
-    elif field.write_only and change.action not in ("create", "replace"):
-        found.append("not readable live, and never sent by us: whether it differs is UNKNOWN")
-    elif not field.local and field.live is not None and field.live != field.prior:
-        before = "nothing" if field.prior is None else value(change, field, field.prior)
-        found.append(f"live {value(change, field, field.live)}; {before} is what we last sent")
-    return found
-
-
-def shown_before(field: FieldChange) -> Any:
-    """The left side of the arrow: what is in force, as far as anybody can know."""
-    if field.live is not None:
-        return field.live
-    return field.prior
+    last_sent = value(change, field, field.prior)
+    if field.unknown:
+        return [f"not readable live, and the version is not ours; we last sent {last_sent}"]
+    if _never_known(change, field):
+        return ["not readable live, and never sent by us"]
+    if field.write_only and field.prior is not None:
+        return ["not readable live: the value before is presumed, for it is what we last sent"]
+    if field.path == PROTECTION and change.protected and field.desired is None:
+        return ["it stays protected until false has been applied"]
+    if field.live is not None and field.prior not in (None, field.live, field.desired):
+        return [f"changed outside as well: we last sent {last_sent}"]
+    return []
 
 
 def status(change: Change) -> str:
-    """`RUNNING v12`, as far as it is known."""
-    version = f" v{change.fence.version}" if change.fence.version is not None else ""
-    return f"{change.status}{version}"
+    """`RUNNING v12`, as far as it is known; `RUNNING v12 → v13` for what makes a version."""
+    version = change.fence.version
+    if version is None:
+        return change.status
+    makes_one = change.action == "update" and "update" in change.steps
+    return f"{change.status} v{version}" + (f" → v{version + 1}" if makes_one else "")
+
+
+def needs_a_look(change: Change) -> bool:
+    """Whether an unchanged resource is still worth a word: it is not well, or not all ours."""
+    return bool(change.notes) or _kind(change).health(change.status) != "served"
+
+
+def labels(change: Change) -> str:
+    """`team=search`, as they will be; empty when there are none, or the resource ends."""
+    found = change.after.labels if change.after else {}
+    return " ".join(f"{key}={what}" for key, what in found.items())
 
 
 def headline(plan: Plan) -> str:
     """`1 to create, 2 to update, 38 unchanged`."""
     counts = summary(plan)
-    words: dict[str, str] = {
-        "delete": "to delete", "replace": "to replace", "update": "to update",
-        "restart": "to restart", "create": "to create", "verify": "to verify",
-        "record": "to record",
-    }  # fmt: skip
-    parts = [
-        f"{counts[action]} {words[action]}" for action in reversed(SEVERITY) if action in counts
-    ]
+    parts = [f"{counts[action]} to {action}" for action in COUNTED if action in counts]
     if counts.get("no-op"):
         parts.append(f"{counts['no-op']} unchanged")
     return ", ".join(parts) or "nothing in the manifests or in state"
 
 
-def money(low: float, high: float) -> str:
+def unchanged(plan: Plan) -> str:
+    """What "unchanged" rests on; empty when nothing is."""
+    quiet = [change for change in plan.changes if change.action == "no-op"]
+    doubtful = sum(bool(change.notes) for change in quiet)
+    presumed = len(quiet) - doubtful
+    parts = [f"{presumed} presumed for write-only fields, as last sent"] * bool(presumed)
+    parts += [f"{doubtful} UNKNOWN: somebody else made a version"] * bool(doubtful)
+    return f"{len(quiet)} unchanged: {', '.join(parts)}" if quiet else ""
+
+
+def money(span: tuple[float, float], digits: int = 2) -> str:
     """`$3.90-7.80`, or `$3.90` when both are the same."""
-    return f"${low:,.2f}" if low == high else f"${low:,.2f}-{high:,.2f}"
+    low, high = (f"{amount:,.{digits}f}" for amount in span)
+    return f"${low}" if low == high else f"${low}-{high}"
 
 
 def cost(change: Change) -> str:
@@ -98,32 +163,28 @@ def cost(change: Change) -> str:
     before, after = change.cost_before, change.cost_after
     if before is None or after is None:
         return "cost UNKNOWN: no list price for this GPU"
-    if before == after:
-        return f"{money(*after)} /h, as before"
-    return f"{money(*before)} → {money(*after)} /h"
+    return "" if before == after else f"{money(before)} → {money(after)} /h"
 
 
 def total_cost(plan: Plan) -> str:
     """The bill of everything in the plan before and after, with where the prices come from."""
-    known = [c for c in plan.changes if c.cost_before is not None and c.cost_after is not None]
-    sums = [
-        (sum(c.cost_before[i] for c in known if c.cost_before),
-         sum(c.cost_after[i] for c in known if c.cost_after))
-        for i in (0, 1)
-    ]  # fmt: skip
-    before, after = (sums[0][0], sums[1][0]), (sums[0][1], sums[1][1])
-    if not known or before == after == (0, 0):
+    known = [
+        (c.cost_before, c.cost_after)
+        for c in plan.changes
+        if c.cost_before is not None and c.cost_after is not None
+    ]
+    if not known or not plan.pending_changes:
         return ""
-    month = [(low * HOURS_A_MONTH, high * HOURS_A_MONTH) for low, high in (before, after)]
-    line = (
-        f"{money(*before)} → {money(*after)} /h"
-        f"   ({_round(month[0])} → {_round(month[1])} per {HOURS_A_MONTH} h; "
-        f"list prices of {LIST_PRICES_DATE})"
-    )
+    before = (sum(b[0] for b, _ in known), sum(b[1] for b, _ in known))
+    after = (sum(a[0] for _, a in known), sum(a[1] for _, a in known))
+    spans = [after] if before == after else [before, after]
+    hour = " → ".join(money(span) for span in spans)
+    month = " → ".join(money((s[0] * HOURS_A_MONTH, s[1] * HOURS_A_MONTH), 0) for s in spans)
+    line = f"{hour} /h   ({month} per {HOURS_A_MONTH} h; list prices of {LIST_PRICES_DATE})"
+    line += ", as before" if before == after else ""
     missing = len(plan.changes) - len(known)
     return line + (f", without {missing} of unknown price" if missing else "")
 
 
-def _round(span: tuple[float, float]) -> str:
-    low, high = (f"{round(x):,}" for x in span)
-    return f"${low}" if low == high else f"${low}-{high}"
+def _kind(change: Change) -> Kind:
+    return KINDS[Address.parse(change.address).kind]
