@@ -93,7 +93,7 @@ def destroy(console: Console, /, format_: str, **options: Any) -> int:
 
 def _check_manifests(session: Session, reading: Reading, saved: Plan) -> None:
     """StalePlan when the manifests here no longer say what the plan was made from."""
-    from friendli_iac.engine.engine import manifest_digest
+    from friendli_iac.engine import manifest_digest
 
     if not saved.manifest or "-f" in saved.narrowed:
         return

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import json
 import os
 import sys
@@ -47,8 +46,10 @@ class Console:
 
     def err(self, text: str, *, newline: bool = True) -> None:
         """Everything else, to stderr. Never fails: an apply must not end because nobody reads."""
-        with contextlib.suppress(OSError):
+        try:
             click.echo(self.redact(text), nl=newline, err=True, color=self.coloured(sys.stderr))
+        except OSError:  # else Python fails at the end, with what is still in the buffer
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stderr.fileno())
 
     def fail(self, error: FriendliIacError) -> int:
         """Says what happened, what is safe and what to type next. The exit code."""

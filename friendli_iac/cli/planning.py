@@ -56,9 +56,10 @@ def plan(context: click.Context, /, format_: str, parallelism: int, **options: A
     target, reading = take_target(options), take_reading(options, os.environ)
     with opened(target, console) as session:
         selection = selected(reading, options)
-        wishes = {} if options["destroy"] else session.manifest(reading).resources
         engine = session.engine(Lines(console), parallelism)
-        made = engine.plan(wishes, selection, destroy=options["destroy"])
+        made = engine.plan(
+            lambda: session.manifest(reading).resources, selection, destroy=options["destroy"]
+        )
         reads = session.http.count if session.http else 0
     if options["out"] and not made.refusals:
         _save(made, options["out"])

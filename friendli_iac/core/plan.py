@@ -66,6 +66,12 @@ class Change:
         return IMPACT[self.action]
 
     @property
+    def takes_a_name(self) -> bool:
+        """Whether afterwards a name is in use that was not before."""
+        renamed = any(f.path == "name" for f in self.fields)
+        return self.action in ("create", "replace") or renamed
+
+    @property
     def destructive(self) -> bool:
         """Whether something that clients call ends."""
         return self.action in ("delete", "replace")

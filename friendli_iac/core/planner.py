@@ -20,6 +20,8 @@ from friendli_iac.resources.spec import Spec, get_path
 
 NOTHING = (0.0, 0.0)  # dollars per hour
 
+Decision = tuple[Change, list[Refusal]]
+
 
 class Wish(Protocol):
     """What a manifest wants of one resource."""
@@ -69,7 +71,7 @@ def moved_since(resource: Resource, observed: Observed) -> int | None:
 
 def decide(
     scene: Scene, address: Address, wish: Wish | None, observed: Observed | None
-) -> tuple[Change, list[Refusal]]:
+) -> Decision:
     """What to do about one address, and why that must not be done, if so.
 
     `observed` is None when the resource is gone, or was never there.
@@ -261,10 +263,8 @@ def _refusals(scene: Scene, change: Change) -> list[Refusal]:
                 "Apply `lifecycle: {preventDestroy: false}` for it first, then try again.",
             )
         )
-    renamed = any(f.path == "name" for f in change.fields)
-    takes_name = change.action in ("create", "replace") or renamed
     # A twin of a create that is open is most likely its own: settling finds out, before applying.
-    if takes_name and scene.open.get(change.address) != "create":
+    if change.takes_a_name and scene.open.get(change.address) != "create":
         twins = [
             other
             for other in scene.strangers
@@ -303,7 +303,7 @@ def all_gone(state: State, observed: Mapping[str, Observed | None]) -> Refusal |
 
 def assemble(
     scene: Scene,
-    decisions: Iterable[tuple[Change, list[Refusal]]],
+    decisions: Iterable[Decision],
     *,
     observed: Mapping[str, Observed | None],
     identity: Plan,

@@ -2,91 +2,97 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field, replace
-from typing import Any, TypeVar
+from collections.abc import Iterable, Iterator, Mapping
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import replace
+from types import TracebackType
+from typing import Any, Self
 
 from friendli_iac.core.state import State
 from friendli_iac.errors import ApiError, NotFound, Refused
 from friendli_iac.resources import KINDS
 from friendli_iac.resources.base import Address, Observed
 
-T = TypeVar("T")
-R = TypeVar("R")
-
-
-@dataclass
-class View:
-    """What was seen: `live` has None for what is gone; `listed` is by kind and project."""
-
-    live: dict[str, Observed | None] = field(default_factory=dict)
-    listed: dict[tuple[str, str], dict[str, Observed]] = field(default_factory=dict)
-
-    def ids(self) -> dict[str, list[str]]:
-        """The ids of each project, for the plan."""
-        found: dict[str, list[str]] = {}
-        for (_, project), listed in self.listed.items():
-            found.setdefault(project, []).extend(sorted(listed))
-        return found
+Place = tuple[str, str]  # a kind and a project
 
 
 class Observer:
-    """Reads through `apis` (by kind), at most `parallelism` requests at a time."""
+    """Reads through `apis` (by kind), at most `parallelism` requests at a time.
 
-    def __init__(self, apis: Mapping[str, Any], parallelism: int) -> None:
+    What was seen stays: `live` by address, with None for what is gone; `listed` by place. As a
+    context manager it calls off, at the end, what was not begun.
+    """
+
+    def __init__(self, state: State, apis: Mapping[str, Any], parallelism: int) -> None:
+        self.live: dict[str, Observed | None] = {}
+        self.listed: dict[Place, dict[str, Observed]] = {}
+        self._state = state
         self._apis = apis
-        self._parallelism = parallelism
+        self._pool = ThreadPoolExecutor(parallelism, thread_name_prefix="read")
+        self._lists: dict[Place, Future[dict[str, Observed]]] = {}
+        self._fetched: dict[str, Future[Mapping[str, Any] | None]] = {}
 
-    def view(self, state: State, addresses: Iterable[str], projects: set[tuple[str, str]]) -> View:
-        """The resources of `addresses` that are in state, and the lists of all their projects and
-        of `projects` (kind, project). One request each, and one for each page of a list.
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self._pool.shutdown(cancel_futures=True)
+
+    def expect(self, addresses: Iterable[str], places: Iterable[Place] = ()) -> None:
+        """Starts to read the resources of `addresses` that are in state, and the lists of all their
+        projects and of `places`: one request each, and one for each page of a list.
         """
-        known = {a: state.resources[a] for a in addresses if a in state.resources}
-        places = sorted(projects | {(Address.parse(a).kind, r.project) for a, r in known.items()})
-        with ThreadPoolExecutor(self._parallelism, thread_name_prefix="read") as pool:
-            # The lists go first: their pages follow one another, and the rest fills the gaps.
-            lists = [pool.submit(self._list, kind, project) for kind, project in places]
-            specs = {a: pool.submit(self._fetch, a, r.id) for a, r in known.items()}
-            try:
-                view = View(listed={p: f.result() for p, f in zip(places, lists, strict=True)})
-                for address, future in specs.items():
-                    resource = known[address]
-                    kind = Address.parse(address).kind
-                    listed = view.listed[kind, resource.project].get(resource.id)
-                    view.live[address] = self._joined(address, resource.id, future.result(), listed)
-            except BaseException:
-                pool.shutdown(cancel_futures=True)
-                raise
-        _check_team(state, view.live.values())
-        return view
+        known = {a: self._state.resources[a] for a in addresses if a in self._state.resources}
+        theirs = {(Address.parse(a).kind, resource.project) for a, resource in known.items()}
+        # The lists go first: their pages follow one another, and the rest fills the gaps.
+        for place in sorted(theirs.union(places)):
+            if place not in self._lists:
+                self._lists[place] = self._pool.submit(self._list, *place)
+        for address, resource in known.items():
+            if address not in self._fetched:
+                self._fetched[address] = self._pool.submit(self._fetch, address, resource.id)
 
-    def with_versions(self, view: View, addresses: Iterable[str]) -> None:
-        """Adds the newest version numbers to what `view` shows of `addresses`."""
-        asked = [(a, o) for a in addresses if (o := view.live.get(a)) is not None]
+    def observe(self, addresses: Iterable[str], places: Iterable[Place] = ()) -> Iterator[str]:
+        """`addresses`, each as soon as `live` has it, if it is in state. Raises ApiError and its
+        children, and Refused for a resource of another team.
+        """
+        wanted = list(addresses)
+        self.expect(wanted, places)
+        for place, future in self._lists.items():
+            self.listed[place] = future.result()
+        for address in wanted:
+            resource = self._state.resources.get(address)
+            if resource is not None:
+                kind = Address.parse(address).kind
+                listed = self.listed[kind, resource.project].get(resource.id)
+                fetched = self._fetched[address].result()
+                self.live[address] = self._joined(address, resource.id, fetched, listed)
+            yield address
+
+    def add_versions(self, addresses: Iterable[str]) -> None:
+        """Adds the newest version numbers to what `live` shows of `addresses`."""
+        asked = [(a, o) for a in addresses if (o := self.live.get(a)) is not None]
 
         def version(item: tuple[str, Observed]) -> int | None:
             kind = KINDS[Address.parse(item[0]).kind]
             return kind.newest_version(self._apis[kind.name], item[1].id)
 
-        for (address, observed), number in zip(asked, self._each(version, asked), strict=True):
-            view.live[address] = replace(observed, version=number)
+        numbers = self._pool.map(version, asked)
+        for (address, observed), number in zip(asked, numbers, strict=True):
+            self.live[address] = replace(observed, version=number)
 
-    def strangers(
-        self,
-        state: State,
-        view: View,
-        places: Iterable[tuple[str, str]],
-        known: Iterable[str] = (),
-    ) -> list[Observed]:
-        """Every resource of `places` (kind, project) that is neither in state nor `known` (ids),
-        with its name.
-        """
-        ours = {*known, *(resource.id for resource in state.resources.values())}
+    def strangers(self, places: Iterable[Place], known: Iterable[str] = ()) -> list[Observed]:
+        """Every resource of `places` that is neither in state nor `known` (ids), with its name."""
+        ours = {*known, *(resource.id for resource in self._state.resources.values())}
         unknown = [
             (kind, id, listed)
             for kind, project in places
-            for id, listed in view.listed[kind, project].items()
+            for id, listed in self.listed[kind, project].items()
             if id not in ours
         ]
 
@@ -97,7 +103,14 @@ class Observer:
             except NotFound:  # it went away between the list and now
                 return None
 
-        return [found for found in self._each(read, unknown) if found is not None]
+        return [found for found in self._pool.map(read, unknown) if found is not None]
+
+    def ids(self) -> dict[str, list[str]]:
+        """The ids of each project, for the plan."""
+        found: dict[str, list[str]] = {}
+        for (_, project), listed in self.listed.items():
+            found.setdefault(project, []).extend(sorted(listed))
+        return found
 
     def _list(self, kind: str, project: str) -> dict[str, Observed]:
         return KINDS[kind].list(self._apis[kind], project)
@@ -122,26 +135,13 @@ class Observer:
         if fetched is None:
             return None
         if listed is None:  # the list may lag behind: what can be read is there
-            return kind.read(self._apis[kind.name], id)
-        return kind.combine(id, fetched, listed)
-
-    def _each(self, function: Callable[[T], R], items: Sequence[T]) -> list[R]:
-        if not items:
-            return []
-        with ThreadPoolExecutor(self._parallelism, thread_name_prefix="read") as pool:
-            try:
-                return list(pool.map(function, items))
-            except BaseException:
-                pool.shutdown(cancel_futures=True)
-                raise
-
-
-def _check_team(state: State, live: Iterable[Observed | None]) -> None:
-    for observed in live:
-        if observed and state.team and observed.team and observed.team != state.team:
+            observed = kind.read(self._apis[kind.name], id)
+        else:
+            observed = kind.combine(id, fetched, listed)
+        if self._state.team and observed.team and observed.team != self._state.team:
             raise Refused(
-                f"{observed.id} belongs to team {observed.team}, and the state to team "
-                f"{state.team}",
+                f"{id} belongs to team {observed.team}, and the state to team {self._state.team}",
                 safe="Nothing was sent.",
                 next="Use the token and FRIENDLI_TEAM_ID of the team that the state names.",
             )
+        return observed

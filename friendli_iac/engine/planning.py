@@ -1,0 +1,138 @@
+"""Makes a plan: reads what is there while the manifests are read, and lets the planner decide."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, replace
+
+from friendli_iac.core.canonical import digest
+from friendli_iac.core.journal import Known
+from friendli_iac.core.plan import Change, Plan
+from friendli_iac.core.planner import Decision, Scene, Wish, assemble, decide
+from friendli_iac.core.selection import select
+from friendli_iac.core.state import State
+from friendli_iac.engine.observe import Observer
+from friendli_iac.errors import Refused
+from friendli_iac.resources.base import Address
+
+Wishes = Mapping[Address, Wish]
+
+
+@dataclass(frozen=True)
+class Selection:
+    """What a run is about. `complete`: the whole project was read, so absence deletes."""
+
+    complete: bool = True
+    targets: tuple[str, ...] = ()
+    selectors: tuple[str, ...] = ()
+    replace: tuple[str, ...] = ()
+
+    @property
+    def narrowed(self) -> str:
+        """How it is narrowed, in words; empty for the whole project."""
+        parts = [] if self.complete else ["only the files given with -f"]
+        parts += [f"--target {target}" for target in self.targets]
+        parts += [f"--selector {selector}" for selector in self.selectors]
+        return ", ".join(parts)
+
+
+def make_plan(
+    known: Known,
+    read_wishes: Callable[[], Wishes],
+    selection: Selection,
+    observer: Observer,
+    blank: Plan,
+) -> Plan:
+    """`blank` with its changes: what must be done so that the wishes come true.
+
+    `read_wishes` is called while the answers for everything in state are on their way, where
+    nothing narrows the plan: at a thousand endpoints that is most of the waiting.
+    """
+    state = known.state
+    if not selection.narrowed:
+        observer.expect(state.resources)
+    wanted = {str(address): wish for address, wish in read_wishes().items()}
+    chosen = sorted(_chosen(state, wanted, selection))
+    places = {(Address.parse(a).kind, wanted[a].spec["project"]) for a in chosen if a in wanted}
+    scene = Scene(
+        state,
+        replace=frozenset(selection.replace),
+        open={begun.address: begun.step for begun in known.open.values()},
+    )
+
+    def decided(scene: Scene, addresses: Iterable[str]) -> dict[str, Decision]:
+        return {
+            a: decide(scene, Address.parse(a), wanted.get(a), observer.live.get(a))
+            for a in addresses
+        }
+
+    decisions = decided(scene, observer.observe(chosen, places))
+    again = [a for a, (change, _) in decisions.items() if _needs_version(state, observer, change)]
+    observer.add_versions(again)
+    decisions |= decided(scene, again)
+    named = [change for change, _ in decisions.values() if change.takes_a_name]
+    if named:
+        spots = {(Address.parse(change.address).kind, change.project) for change in named}
+        scene = replace(scene, strangers=observer.strangers(sorted(spots)))
+        decisions |= decided(scene, [change.address for change in named])
+    return replace(
+        assemble(scene, decisions.values(), observed=observer.live, identity=blank),
+        manifest=manifest_digest(wanted),
+        notes=(*blank.notes, *_late_twins(observer, known)),
+        listed=observer.ids() if named else {},
+        narrowed=selection.narrowed,
+    )
+
+
+def manifest_digest(wanted: Mapping[str, Wish]) -> str:
+    """What a saved plan remembers of the manifests: every wish, without comments and places."""
+    if not wanted:
+        return ""
+    return digest(
+        {a: [w.spec, w.labels, sorted(map(str, w.depends_on))] for a, w in wanted.items()}
+    )
+
+
+def _chosen(state: State, wanted: Mapping[str, Wish], selection: Selection) -> set[str]:
+    for address in selection.replace:
+        if address not in wanted or address not in state.resources:
+            raise Refused(
+                f"--replace {address}: it is not in state, or not in the manifests",
+                safe="Nothing was sent.",
+                next="See friendli-iac state list.",
+            )
+    return select(
+        state,
+        wanted,
+        complete=selection.complete,
+        # What is to be replaced is in question, too, where targets narrow the rest.
+        targets=selection.targets and (*selection.targets, *selection.replace),
+        selectors=selection.selectors,
+    )
+
+
+def _needs_version(state: State, observer: Observer, change: Change) -> bool:
+    observed = observer.live.get(change.address)
+    if observed is None:
+        return False
+    fence = state.resources[change.address].fence
+    moved = observed.updated_at is None or observed.updated_at != fence.updated_at
+    return moved or change.action not in ("no-op", "record")
+
+
+def _late_twins(observer: Observer, known: Known) -> list[str]:
+    """What creates that were given up seem to have made after all: reported, never touched."""
+    found = []
+    opened = {(begun.project, begun.name) for begun in known.open.values()}
+    for lost in known.state.lost:
+        place = (Address.parse(lost.address).kind, lost.project)
+        if place not in observer.listed or (lost.project, lost.name) in opened:
+            continue
+        found += [
+            f"{twin.id} ({twin.status}) in project {twin.project} is called {twin.name!r} and is "
+            f"not in state: probably a create of {lost.address} that got no answer and took place "
+            "late. It was not touched, and may bill: delete it in the web page."
+            for twin in observer.strangers([place], known=lost.listed)
+            if twin.name == lost.name
+        ]
+    return found
