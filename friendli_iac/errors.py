@@ -22,8 +22,7 @@ Errors carry data; nothing branches on a message.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import ClassVar
+from typing import ClassVar, NamedTuple
 
 
 class FriendliIacError(Exception):
@@ -41,8 +40,7 @@ class UsageError(FriendliIacError):
     exit_code = 64
 
 
-@dataclass(frozen=True, order=True)
-class Problem:
+class Problem(NamedTuple):
     """One thing wrong in a file. `line` and `column` count from 1; 0 means that there is none."""
 
     file: str

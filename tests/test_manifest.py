@@ -151,7 +151,7 @@ def test_a_source_falls_back_to_what_is_around(tmp_path: Path) -> None:
     write(tmp_path, chat="# a comment\n---\n" + endpoint(extra="  engine: {maxBatchSize: 2}\n"))
     declared = load(tmp_path).resources[CHAT]
     assert declared.source() == Source("chat.yaml", 3, 1)
-    assert declared.source("name") == Source("chat.yaml", 3, 1)
+    assert declared.source("name") == Source("chat.yaml", 6, 9)  # metadata.name gives it
     assert str(declared.source("engine.contentLogging")) == "chat.yaml:13"
     assert str(declared.source("labels.team")) == "chat.yaml:7"
 

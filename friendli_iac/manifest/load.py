@@ -172,4 +172,4 @@ def _redacted(problem: Problem, secrets: Sequence[str]) -> Problem:
     texts = [problem.message, problem.remedy, problem.snippet]
     for secret in secrets:
         texts = [text.replace(secret, "(sensitive)") for text in texts]
-    return replace(problem, message=texts[0], remedy=texts[1], snippet=texts[2])
+    return problem._replace(message=texts[0], remedy=texts[1], snippet=texts[2])
