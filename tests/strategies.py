@@ -78,7 +78,7 @@ specs = st.fixed_dictionaries(
         "versionComment": TEXT,
         "lifecycle": optional(
             ignoreChanges=st.lists(
-                st.sampled_from(["autoscaling.maxReplicas", "engine.maxBatchSize", "engine.queue"]),
+                st.sampled_from(["autoscaling", "engine.maxBatchSize", "engine.queue"]),
                 unique=True,
             )
         ),

@@ -53,6 +53,7 @@ class LocalBackend:
         self._journal = path.with_name(path.name + ".journal")
         self._mutex = threading.Lock()
         self._header: dict[str, Any] | None = None  # what the journal starts with, once it must
+        self._left_out: tuple[str, ...] = ()  # notices of what the lock cleared away
         self._broken: OSError | None = None
 
     def describe(self) -> str:
@@ -63,7 +64,7 @@ class LocalBackend:
     def read(self) -> Stored:
         state = self._read_state()
         lines, _, torn = self._read_journal()
-        notices = [torn] if torn else []
+        notices = [*self._left_out, *([torn] if torn else [])]
         if not lines:
             return Stored(state, notices=tuple(notices))
         header = lines[0]
@@ -181,7 +182,9 @@ class LocalBackend:
         """Under the lock: leaves only what belongs to the state, and notes what a journal starts
         with.
         """
+        self._left_out = ()
         stored = self.read()
+        self._left_out = stored.notices
         lines, whole, torn = self._read_journal()
         if lines and not stored.entries:
             self._guarded("clear an old journal", lambda: self._files.remove(self._journal))

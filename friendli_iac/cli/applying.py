@@ -26,7 +26,7 @@ from friendli_iac.cli.options import (
     with_target,
 )
 from friendli_iac.cli.planning import load_plan, print_plan, selected
-from friendli_iac.errors import FriendliIacError, ManifestError, StalePlan, UsageError
+from friendli_iac.errors import FriendliIacError, ManifestError, Refused, StalePlan, UsageError
 
 if TYPE_CHECKING:
     from friendli_iac.cli.session import Session
@@ -185,7 +185,7 @@ class _Run:
             self._console.out_json(
                 {**self._console.error_document(error), "plan": self._plan.to_json()}
             )
-        elif self._plan.refusals or error.exit_code in (5, 64):
+        elif self._plan.refusals or isinstance(error, Refused | UsageError):
             self._show(self._plan)
 
     def _report(self, done: Applied, code: int) -> None:

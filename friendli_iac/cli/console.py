@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import sys
 from collections.abc import Mapping
 
@@ -11,6 +12,10 @@ import click
 
 from friendli_iac.errors import FriendliIacError, ManifestError
 
+# What could move the cursor or turn a line around; colours are ours, and stay.
+_STEERING = re.compile(
+    "\x1b(?!\\[[0-9;]*m)|[\x00-\x08\x0b-\x1a\x1c-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]"
+)
 CI_VARIABLES = ("CI", "GITHUB_ACTIONS", "GITLAB_CI", "BUILDKITE", "CIRCLECI", "TF_BUILD")
 
 
@@ -35,19 +40,24 @@ class Console:
             text = text.replace(secret, "***")
         return text
 
+    def safe(self, text: str) -> str:
+        """`text` without secrets, and without what an answer of the API could do to a terminal."""
+        return _STEERING.sub("�", self.redact(text))
+
     def out(self, text: str, *, newline: bool = True) -> None:
         """Data, to stdout."""
-        click.echo(self.redact(text), nl=newline, color=self.coloured(sys.stdout))
+        click.echo(self.safe(text), nl=newline, color=self.coloured(sys.stdout))
 
     def out_json(self, document: Mapping[str, object]) -> None:
         """A JSON document, to stdout; the only one of a run."""
         self._told = True
-        self.out(json.dumps(document, indent=2, ensure_ascii=False))
+        text = json.dumps(document, indent=2, ensure_ascii=False)
+        click.echo(self.redact(text), color=False)
 
     def err(self, text: str, *, newline: bool = True) -> None:
         """Everything else, to stderr. Never fails: an apply must not end because nobody reads."""
         try:
-            click.echo(self.redact(text), nl=newline, err=True, color=self.coloured(sys.stderr))
+            click.echo(self.safe(text), nl=newline, err=True, color=self.coloured(sys.stderr))
         except OSError:  # else Python fails at the end, with what is still in the buffer
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stderr.fileno())
 
@@ -106,8 +116,8 @@ class Console:
 
     def ask(self, question: str) -> bool:
         """A yes or no from the terminal; anything but yes is no, and so is Ctrl-C."""
-        self.err(f"{question} [y/N] ", newline=False)
         try:
+            self.err(f"{question} [y/N] ", newline=False)
             return sys.stdin.readline().strip().lower() in ("y", "yes")
         except (UnicodeDecodeError, KeyboardInterrupt):
             self.err("")

@@ -65,7 +65,8 @@ def plan(context: click.Context, /, format_: str, parallelism: int, **options: A
         _save(made, options["out"])
     print_plan(console, made, format_, reads=reads)
     if made.refusals:
-        console.err("refused: mend what is named above, then plan again. Nothing was sent.")
+        saved = ", and no plan was saved" if options["out"] else ""
+        console.err(f"refused: mend what is named above, then plan again. Nothing was sent{saved}.")
         return Refused.exit_code
     if options["out"]:
         console.err(f"next: friendli-iac apply {options['out']}")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
@@ -29,8 +29,9 @@ class _Row:
 class Lines:
     """One line whenever something changes, and now and then that nothing did."""
 
-    def __init__(self, console: Console) -> None:
+    def __init__(self, console: Console, now: Callable[[], float] = time.monotonic) -> None:
         self._console = console
+        self._now = now
         self._last: dict[str, tuple[str, float]] = {}
         self._mutex = threading.Lock()
 
@@ -38,7 +39,7 @@ class Lines:
         if event.type == "start":  # what is sent, or what came of it, follows at once
             return
         with self._mutex:
-            now = time.monotonic()
+            now = self._now()
             text = event.text + (f", {event.phase}" if event.phase else "")
             before, when = self._last.get(event.address, ("", 0.0))
             if event.type == "progress" and text == before and now - when < HEARTBEAT:

@@ -263,6 +263,12 @@ def _refusals(scene: Scene, change: Change) -> list[Refusal]:
                 "Apply `lifecycle: {preventDestroy: false}` for it first, then try again.",
             )
         )
+    if change.after is not None and change.steps:
+        kind = KINDS[Address.parse(change.address).kind]
+        found += [
+            Refusal(change.address, conflict, "Say both in the manifest, so that they agree.")
+            for conflict in kind.conflicts(change.after.spec)
+        ]
     # A twin of a create that is open is most likely its own: settling finds out, before applying.
     if change.takes_a_name and scene.open.get(change.address) != "create":
         twins = [

@@ -37,8 +37,8 @@ class Resource:
 
     `prior` was proved to serve; `pending` was sent and is not proved yet. `key` is the change key
     in the comment of the newest version that is ours. `protected` outlives the manifest: it bars
-    delete and replace until `preventDestroy: false` has been applied. `history` lists what we sent and what came of it, oldest first:
-    `{version, spec, time, by, key, outcome}`.
+    delete and replace until `preventDestroy: false` has been applied. `history` lists what we sent
+    and what came of it, oldest first: `{version, spec, time, by, key, outcome}`.
     """
 
     id: str

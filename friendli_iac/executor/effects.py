@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from friendli_iac.core.journal import Entry
+from friendli_iac.core.journal import Entry, EntryType
 from friendli_iac.core.plan import Change
 from friendli_iac.core.planner import seen_digest
 from friendli_iac.core.state import Fence, Resource
@@ -43,8 +43,6 @@ def perform(
     resource = None
     if step != "create":
         resource = context.known.state.resources.get(change.address)
-        if resource is None and step in ENDING:
-            return  # it was found to be gone when this plan was applied before
         if resource is None:
             raise StateError(
                 f"{change.address} is not in state any more",
@@ -52,14 +50,14 @@ def perform(
                 next="Make a new plan.",
             )
     for attempt in range(1, ATTEMPTS + 1):
-        begin = _begin(context, change, step, plan, resource, listed, fenced=first)
-        if begin is None:
-            return
+        begin, gone = _begin(context, change, step, plan, resource, listed, fenced=first)
         context.check_stop()
         context.write(begin)
-        try:
-            _send(context, change, begin)
+        if gone:  # what was to be ended has ended by itself
+            _note(context, begin, "done", begin.id)
             return
+        try:
+            told = _send(context, change, begin)
         except Unreachable as error:
             # Whether it took effect is not known: it is looked for before anything is sent again.
             context.tell("note", change.address, f"no usable answer ({error}); looking for it")
@@ -70,6 +68,12 @@ def perform(
                 return
             if attempt == ATTEMPTS:
                 raise
+        except ApiError:
+            _note(context, begin, "refused")
+            raise
+        else:
+            _record(context, begin, told)
+            return
 
 
 def _begin(
@@ -81,25 +85,23 @@ def _begin(
     listed: list[str],
     *,
     fenced: bool,
-) -> Entry | None:
-    """The last look, and the journal entry that it leads to. None: there is nothing left to do.
+) -> tuple[Entry, bool]:
+    """The last look: the journal entry that it leads to, and whether the resource is gone.
 
     A create is looked for among what was not listed before the *first* one of its name that was
     lost: that one may have been slower than the grace.
     """
     before: list[str] | None = None
-    fence = Fence()
+    observed: Observed | None = None
     if resource is None:
         first = context.known.state.listed_before(change.project, change.name)
         now = _no_twin(context, change, set(listed if first is None else first))
         before = now if first is None else first
     else:
         observed = _look(context, change, step, resource, fenced)
-        if observed is None:
-            _close_gone(context, change, step, plan, resource.id)
-            return None
-        fence = Fence(observed.version, observed.updated_at)
-    return Entry(
+        if observed is None and step not in ENDING:
+            raise StalePlan([f"{change.address} ({resource.id}) is gone"])
+    begin = Entry(
         "begin",
         context.clock.now(),
         address=change.address,
@@ -110,54 +112,42 @@ def _begin(
         project=resource.project if resource else change.project,
         name=change.name,
         after=change.after,
-        fence=fence,
+        fence=Fence(observed.version, observed.updated_at) if observed else Fence(),
         listed=before,
         by=context.by,
     )
+    return begin, resource is not None and observed is None
 
 
-def _send(context: Context, change: Change, begin: Entry) -> None:
+def _send(context: Context, change: Change, begin: Entry) -> str | None:
     kind, api = context.kind_of(change.address)
-    comment = _comment(context, change)
-    spec = change.after.spec if change.after else {}
+    return kind.send(
+        api,
+        begin.step,  # type: ignore[arg-type]
+        id=begin.id,
+        spec=change.after.spec if change.after else {},
+        comment=_comment(context, change),
+        key=change.key,
+    )
 
-    def note(type: str, id: str | None = None) -> None:
-        context.write(
-            Entry(
-                type,  # type: ignore[arg-type]
-                context.clock.now(),
-                address=change.address,
-                key=change.key,
-                step=begin.step,
-                id=id,
-            )
-        )
 
-    try:
-        told = kind.send(
-            api,
-            begin.step,  # type: ignore[arg-type]
-            id=begin.id,
-            spec=spec,
-            comment=comment,
-            key=change.key,
-        )
-    except Unreachable:
-        raise
-    except ApiError:
-        note("refused")
-        raise
-    context.tell("sent", change.address, SENT[begin.step])
+def _record(context: Context, begin: Entry, told: str | None) -> None:
+    """The API accepted it. Whatever goes wrong from here on, it is not sent again."""
+    context.tell("sent", begin.address, SENT[begin.step])
+    id = begin.id
     if begin.step == "create":
         # Saved before the search: a kill here must not lead to a second GPU.
-        note("sent")
-        note("done", told or locate(context, begin, accepted=True, timeout=context.timeout))
+        _note(context, begin, "sent")
+        id = told or locate(context, begin, accepted=True, timeout=context.timeout)
     elif begin.step == "delete":
-        note("sent")
-        wait_for(context, change.address, begin.id or "", begin.project, set())
-        note("done", begin.id)
-    else:
-        note("done", begin.id)
+        _note(context, begin, "sent")
+        wait_for(context, begin.address, begin.id or "", begin.project, set())
+    _note(context, begin, "done", id)
+
+
+def _note(context: Context, begin: Entry, type: EntryType, id: str | None = None) -> None:
+    now = context.clock.now()
+    context.write(Entry(type, now, address=begin.address, key=begin.key, step=begin.step, id=id))
 
 
 def _look(
@@ -190,14 +180,6 @@ def _look(
         if moved:
             raise StalePlan(moved)
     return replace(ready, version=version)
-
-
-def _close_gone(context: Context, change: Change, step: Step, plan: str, id: str) -> None:
-    """What was to be ended is gone already; what was to be changed cannot be."""
-    if step not in ENDING:
-        raise StalePlan([f"{change.address} ({id}) is gone"])
-    if step == "delete":
-        context.write(Entry("forget", context.clock.now(), address=change.address, plan=plan))
 
 
 def _no_twin(context: Context, change: Change, planned: set[str]) -> list[str]:

@@ -88,6 +88,10 @@ class Kind(Protocol):
         """`target` with what a request must say and neither manifest nor live resource gave."""
         ...
 
+    def conflicts(self, target: Spec) -> list[str]:
+        """Why the API would refuse `target`, where only the whole of it shows that."""
+        ...
+
     def steps(self, action: Action, observed: Observed | None) -> tuple[Step, ...]:
         """The effects that bring `action` about, in order; each is journalled by itself."""
         ...

@@ -125,6 +125,16 @@ class EndpointKind:
             full["instance"].setdefault("count", 1)
         return full
 
+    def conflicts(self, target: Spec) -> list[str]:
+        scaling = target.get("autoscaling", {})
+        low, high = scaling.get("minReplicas", 0), scaling.get("maxReplicas", 0)
+        if "replicas" in scaling or low <= high:
+            return []
+        return [
+            f"autoscaling.maxReplicas {high} would be below minReplicas {low}: one of them is not "
+            "in the manifest, or ignored, and stays as it is live"
+        ]
+
     def steps(self, action: Action, observed: Observed | None) -> tuple[Step, ...]:
         stopped = observed is not None and observed.health == "stopped"
         ended = observed is not None and observed.health in ("ending", "stopped")

@@ -157,9 +157,7 @@ def test_reads_and_actions(emulator: Emulator, ours: FriendliApi, sdk: SyncFrien
 
 
 def test_where_ours_is_right_and_the_sdk_is_not(emulator: Emulator, ours: FriendliApi) -> None:
-    """The team header from the constructor, page 2, and an id that needs escaping: see test_sdk.py for
-    what the SDK does with each.
-    """
+    """The team header, page 2, and an id that needs escaping: test_sdk.py has what the SDK does."""
     emulator.seed(150, project="p1")
     assert len(ours.list_endpoints("p1")) == 150
     assert capture(emulator, lambda: ours.get_endpoint("a?b")).path.endswith("/endpoint/a?b")

@@ -1,0 +1,123 @@
+"""A project and an emulator, and a transcript of everything that is done with them."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections import Counter
+from collections.abc import Callable
+from typing import Any
+
+from friendli_iac.emulator import Emulator
+
+from ..harness import Project, Result
+
+# What differs from run to run; ids, addresses and paths are added by each scene.
+VARIES = (
+    (r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", "UUID"),
+    (r"\b[0-9a-f]{64}\b|\b[0-9a-f]{32}\b|\b[0-9a-f]{20}\b|\b[0-9a-f]{16}\b", "HASH"),
+    (r"(?<=digest `)[0-9a-f]{12}\b", "HASH"),
+    (r"\d{4}-\d\d-\d\dT[0-9:.]+(Z|\+00:00)", "TIME"),
+    (r"\(\d+ s\)", "(N s)"),
+    (r"after \d+ s", "after N s"),
+)
+SCENARIOS: dict[str, Callable[[Scene], None]] = {}
+
+
+def scenario(function: Callable[[Scene], None]) -> Callable[[Scene], None]:
+    """Marks a function as a scenario; its docstring is the transcript's title."""
+    SCENARIOS[function.__name__] = function
+    return function
+
+
+class Scene:
+    """What a scenario works with. Every command is written down with its output and requests."""
+
+    def __init__(self, project: Project, emulator: Emulator, title: str) -> None:
+        self.project = project
+        self.emulator = emulator
+        # One request at a time, so that their order is always the same.
+        self.project.env |= {"FRIENDLI_IAC_PARALLELISM": "1", "GITHUB_ACTOR": "dana"}
+        self._ids: dict[str, str] = {}
+        self._lines = [" ".join(title.split())]
+
+    # --- steps ---
+
+    def write(self, *documents: str, name: str = "main.yaml") -> None:
+        """Makes these documents the manifest."""
+        text = "---\n".join(documents)
+        self._lines += ["", f"== {name}", *(f"   {line}" for line in text.splitlines())]
+        self.project.write(text, name)
+
+    def happens(self, what: str) -> None:
+        """Says what the scenario does next behind the tool's back."""
+        self._lines += ["", f"== {what}"]
+
+    def run(self, *arguments: str, **options: Any) -> Result:
+        """Runs a command and writes down what it said and sent."""
+        self._note_ids()
+        self.emulator.clear_requests()
+        result = self.project.run(*arguments, **options)
+        self._note_ids()
+        given = "".join(f"{k}={v} " for k, v in options.get("env", {}).items())
+        self._lines += ["", f"$ {given}friendli-iac {' '.join(arguments)}"]
+        self._lines += _stream("", result.out) + _stream("! ", result.err)
+        self._lines += [f"exit {result.code}", *self._requests()]
+        return result
+
+    def apply(self, *arguments: str) -> Result:
+        return self.run("apply", "--yes", *arguments)
+
+    def given(self, *documents: str) -> None:
+        """Documents that were applied before the scenario begins; only they are written down."""
+        self.write(*documents)
+        done = self.project.apply()
+        assert done.code == 0, done
+        self._note_ids()
+        self._lines.append("   (applied)")
+
+    def id(self, name: str = "chat") -> str:
+        """The id of the live endpoint with this name."""
+        (found,) = [
+            e["id"]
+            for e in self.emulator.endpoints()
+            if e["versions"][e["serving"]]["settings"]["name"] == name
+        ]
+        return str(found)
+
+    # --- the transcript ---
+
+    def transcript(self) -> str:
+        text = "\n".join(self._lines) + "\n"
+        for id, name in self._ids.items():
+            text = text.replace(id, name)
+        text = text.replace(self.emulator.url, "http://EMULATOR")
+        text = text.replace(str(self.project.root), "PROJECT")
+        for pattern, name in VARIES:
+            text = re.sub(pattern, name, text)
+        return text
+
+    def _note_ids(self) -> None:
+        for endpoint in self.emulator.endpoints():
+            self._ids.setdefault(endpoint["id"], f"ep{len(self._ids) + 1}")
+
+    def _requests(self) -> list[str]:
+        """Reads counted, for their order tells nothing; writes in order, with their bodies."""
+        reads = Counter(r["path"] for r in self.emulator.requests if r["method"] == "GET")
+        lines = [f"> {count} x GET {path}" for path, count in sorted(reads.items())]
+        for request in self.emulator.requests:
+            if request["method"] == "GET":
+                continue
+            status = request["status"] or "no answer"
+            lines.append(f"> {request['method']} {request['path']}: {status}")
+            if request["body"]:
+                lines += [f">   {line}" for line in _body(request["body"])]
+        return lines
+
+
+def _stream(mark: str, text: str) -> list[str]:
+    return [f"{mark}{line}".rstrip() for line in text.splitlines()]
+
+
+def _body(body: dict[str, Any]) -> list[str]:
+    return [f"{key}: {json.dumps(value)}" for key, value in body.items()]

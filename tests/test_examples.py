@@ -1,0 +1,246 @@
+"""Every example does what it says: on an emulator, from the first plan to the end."""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from jsonschema import Draft7Validator
+
+from friendli_iac.clients.friendli import FriendliApi
+from friendli_iac.clients.http import Http
+from friendli_iac.emulator import Emulator
+from friendli_iac.manifest.schema import manifest_schema, settings_schema
+
+from .commands import blocks, command_lines, understand
+from .harness import PROJECT, TOKEN, Project, names, writes
+
+EXAMPLES = Path(__file__).parent.parent / "examples"
+FOLDERS = sorted(path.name for path in EXAMPLES.iterdir() if path.name[:2].isdigit())
+MANIFESTS = sorted(
+    path
+    for path in EXAMPLES.glob("[0-9]*/**/*.yaml")
+    if path.parent.name != "vars" and ".friendli-iac" not in path.parts
+)
+MORE = {"03-variables-per-environment": ("--var-file", "vars/dev.yaml")}
+PROTECTED = "04-protected-production"
+
+
+def opened(folder: str, tmp_path: Path, emulator: Emulator) -> Project:
+    """A copy of an example, to work in."""
+    root = tmp_path / folder
+    shutil.copytree(EXAMPLES / folder, root, ignore=shutil.ignore_patterns(".friendli-iac"))
+    return Project(root, emulator.url, env={"FRIENDLI_PROJECT_ID": PROJECT})
+
+
+def edit(project: Project, name: str, old: str, new: str) -> None:
+    text = (project.root / name).read_text()
+    assert old in text
+    project.write(text.replace(old, new), name)
+
+
+def test_they_are_numbered_and_listed() -> None:
+    assert [int(name[:2]) for name in FOLDERS] == list(range(1, len(FOLDERS) + 1))
+    listed = re.findall(r"^\| \[([^\]]+)\]\(\1\)", (EXAMPLES / "README.md").read_text(), re.M)
+    assert listed == FOLDERS
+
+
+@pytest.mark.parametrize("path", MANIFESTS, ids=lambda p: str(p.relative_to(EXAMPLES)))
+def test_editors_find_the_schema_and_agree(path: Path) -> None:
+    first = path.read_text().partition("\n")[0]
+    named = re.fullmatch(r"# yaml-language-server: \$schema=(\S+)", first)
+    assert named, first
+    settings = path.name == "friendli-iac.yaml"
+    schema = EXAMPLES.parent / "schemas" / f"friendli-iac.{'settings.' if settings else ''}v1.json"
+    assert (path.parent / named[1]).resolve() == schema
+    check = Draft7Validator(settings_schema() if settings else manifest_schema())
+    for document in yaml.safe_load_all(path.read_text()):
+        check.validate(document)
+
+
+@pytest.mark.parametrize("folder", FOLDERS)
+def test_from_the_first_plan_to_the_end(folder: str, tmp_path: Path, emulator: Emulator) -> None:
+    project, more = opened(folder, tmp_path, emulator), MORE.get(folder, ())
+    checked = project.run("validate", *more)
+    assert checked.code == 0, checked
+    planned = project.run("plan", "--detailed-exitcode", *more)
+    assert planned.code == 2, planned
+    assert writes(emulator) == []
+    done = project.apply(*more)
+    assert done.code == 0, done
+    again = project.run("plan", "--detailed-exitcode", *more)
+    assert again.code == 0, again
+    if folder == PROTECTED:
+        return  # its end is a test of its own
+    ended = project.run("destroy", "--yes")
+    assert ended.code == 0, ended
+    assert names(emulator) == []
+
+
+def test_02_a_policy_changes_the_endpoints_that_use_it(tmp_path: Path, emulator: Emulator) -> None:
+    project = opened("02-shared-defaults-and-policy", tmp_path, emulator)
+    project.apply()
+    edit(project, "policies.yaml", "maxReplicas: 4", "maxReplicas: 6")
+    planned = project.run("plan", "--format", "json").json
+    (change,) = [c for c in planned["changes"] if c["action"] != "no-op"]
+    assert (change["address"], change["action"]) == ("Endpoint/chat", "update")
+    (field,) = change["fields"]
+    assert field["path"] == "autoscaling.maxReplicas"
+    assert field["source"].startswith("policies.yaml:")
+    assert project.apply().code == 0
+    assert project.run("plan", "--detailed-exitcode").code == 0
+
+
+def test_03_each_environment_has_a_state_of_its_own(tmp_path: Path, emulator: Emulator) -> None:
+    project = opened("03-variables-per-environment", tmp_path, emulator)
+
+    def options(name: str) -> tuple[str, ...]:
+        return "--var-file", f"vars/{name}.yaml", "--state", f".friendli-iac/{name}.json"
+
+    for name in ("dev", "prod"):
+        done = project.apply(*options(name))
+        assert done.code == 0, done
+    assert names(emulator) == ["chat-dev", "chat-prod"]
+    for name in ("dev", "prod"):
+        assert project.run("plan", "--detailed-exitcode", *options(name)).code == 0
+    emulator.clear_requests()
+    mixed = project.apply("--var-file", "vars/prod.yaml", "--state", ".friendli-iac/dev.json")
+    assert mixed.code == 5, mixed
+    assert writes(emulator) == []
+
+
+def test_04_protection_holds_until_it_was_lifted(tmp_path: Path, emulator: Emulator) -> None:
+    project = opened(PROTECTED, tmp_path, emulator)
+    assert project.apply().code == 0
+    assert [w.split()[0] for w in writes(emulator)] == ["POST", "POST"]
+    emulator.clear_requests()
+    assert project.run("destroy", "--yes").code == 5
+    (project.root / "endpoints/chat.yaml").unlink()
+    assert project.apply("--allow-destroy", "Endpoint/chat").code == 5
+    assert writes(emulator) == []
+
+    shutil.copy(EXAMPLES / PROTECTED / "endpoints/chat.yaml", project.root / "endpoints")
+    edit(project, "friendli-iac.yaml", "preventDestroy: true", "preventDestroy: false")
+    lifted = project.apply()
+    assert lifted.code == 0, lifted
+    assert writes(emulator) == []
+    assert project.run("destroy", "--yes").code == 0
+    assert names(emulator) == []
+
+
+def test_04_what_others_raise_is_left_alone(tmp_path: Path, emulator: Emulator) -> None:
+    project = opened(PROTECTED, tmp_path, emulator)
+    project.apply()
+    chat = project.state["resources"]["Endpoint/chat"]["id"]
+    change = {"autoscalingPolicy": {"minReplica": 2, "maxReplica": 9, "cooldownPeriod": 900}}
+    with friendli(emulator) as api:
+        api.update_endpoint(chat, change, key="")
+    edit(project, "endpoints/chat.yaml", "timeoutMs: 30000", "timeoutMs: 20000")
+    done = project.apply()
+    assert done.code == 0, done
+    with friendli(emulator) as api:
+        assert api.get_endpoint(chat)["autoscalingMax"] == 9
+
+
+def test_05_import_takes_it_in_and_the_next_plan_is_empty(
+    tmp_path: Path, emulator: Emulator
+) -> None:
+    project = opened("05-adopt-existing", tmp_path, emulator)
+    body = {
+        "projectId": PROJECT,
+        "name": "Legacy chat (do not touch)",
+        "hfModelRepo": "meta-llama/Llama-3.1-8B-Instruct",
+        "instanceOptionId": "TwD5AqnBSVN0",
+        "autoscalingPolicy": {"minReplica": 0, "maxReplica": 2, "cooldownPeriod": 300},
+        "advanced": {"tokenizer_skip_special_tokens": True, "tokenizer_add_special_tokens": True},
+    }
+    with friendli(emulator) as api:
+        api.create_endpoint(body, key="")
+    (live,) = emulator.endpoints()
+    emulator.clear_requests()
+    refused = project.run("plan")
+    assert refused.code == 5, refused
+    assert f"friendli-iac import Endpoint/legacy {live['id']}" in refused.out
+
+    (script,) = blocks((project.root / "README.md").read_text(), "console")
+    _, arguments, _ = command_lines(script)
+    taken = project.run(*(live["id"] if a == "ENDPOINT_ID" else a for a in arguments))
+    assert taken.code == 0, taken
+    assert project.run("plan", "--detailed-exitcode").code == 0
+    assert writes(emulator) == []
+
+
+@contextmanager
+def friendli(emulator: Emulator) -> Iterator[FriendliApi]:
+    """The API, as somebody uses it without us."""
+    http = Http(emulator.url, {"Authorization": f"Bearer {TOKEN}"})
+    try:
+        yield FriendliApi(http)
+    finally:
+        http.close()
+
+
+# --- 06-ci ---
+
+
+def scripts(path: Path) -> dict[str, str]:
+    """The shell scripts of a CI file by the name of their step or job, installation left out."""
+    document: dict[str, Any] = yaml.safe_load(path.read_text())
+    if "jobs" in document:
+        steps = [step for job in document["jobs"].values() for step in job["steps"]]
+        return {step["name"]: step["run"] for step in steps if "run" in step and "name" in step}
+    return {name: "\n".join(job["script"]) for name, job in document.items() if "script" in job}
+
+
+CI_FILES = ["github-actions.yml", "gitlab-ci.yml"]
+
+
+@pytest.mark.parametrize("name", CI_FILES)
+def test_06_ci_runs_only_commands_that_exist(name: str) -> None:
+    found = scripts(EXAMPLES / "06-ci" / name)
+    assert list(found) == ["validate", "plan", "apply"]
+    for script in found.values():
+        lines = list(command_lines(script))
+        assert lines
+        for arguments in lines:
+            understand(arguments)
+
+
+@pytest.mark.parametrize("name", CI_FILES)
+def test_06_ci_plans_applies_and_then_has_nothing_to_do(
+    name: str, tmp_path: Path, emulator: Emulator
+) -> None:
+    project = opened("06-ci", tmp_path, emulator)
+    found = scripts(project.root / name)
+    outputs, summary = tmp_path / "outputs", tmp_path / "summary"
+    env = {
+        **project.env,
+        "PATH": f"{Path(sys.executable).parent}{os.pathsep}{project.env['PATH']}",
+        "CI": "true",
+        "FRIENDLI_IAC_STATE": str(tmp_path / "state.json"),
+        "GITHUB_OUTPUT": str(outputs),
+        "GITHUB_STEP_SUMMARY": str(summary),
+    }
+
+    def run(script: str) -> subprocess.CompletedProcess[str]:
+        command = ["bash", "-e", "-o", "pipefail", "-c", script]
+        return subprocess.run(command, cwd=project.root, env=env, capture_output=True, text=True)
+
+    for step in ("validate", "plan", "apply"):
+        done = run(found[step])
+        assert done.returncode == 0, f"{step}: {done}"
+    assert names(emulator) == ["chat"]
+    assert run(found["apply"]).returncode == 6  # a plan runs once
+    if name == "github-actions.yml":
+        assert "Endpoint/chat" in summary.read_text()
+        assert run(found["plan"]).returncode == 0
+        assert outputs.read_text() == "changes=true\nchanges=false\n"
