@@ -228,7 +228,7 @@ def test_the_embedded_emulator_keeps_to_itself(project: Project) -> None:
     assert again.out.startswith("Plan for the emulator · serial 2\n")
     assert not project.state_path.exists()
     output = project.run("output", "--emulator", "Endpoint/chat", "--format", "json").json
-    assert output["url"] == "https://api.friendli.ai/dedicated/v1"
+    assert output["url"] == "emulator:/dedicated/v1"  # it lives only as long as a command
 
 
 def test_the_emulator_command_serves_until_ctrl_c(project: Project, tmp_path: Path) -> None:

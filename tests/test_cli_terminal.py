@@ -99,10 +99,13 @@ def test_anything_else_sends_nothing(answer: str, project: Project, emulator: Em
 
 
 def test_a_live_table_shows_status_and_phase(project: Project, emulator: Emulator) -> None:
-    emulator.set_durations(create=2)
+    emulator.set_durations(create=3600)
     project.write(endpoint())
     terminal = Terminal(project, "apply", "--yes", *FAST)
+    terminal.read_until("REQUESTING_VIRTUAL_MACHINE")
+    emulator.advance(1300)
     terminal.read_until("DOWNLOADING_MODEL")
+    emulator.advance(3600)
     assert terminal.end() == 0
     assert re.search("Endpoint/chat +INITIALIZING +DOWNLOADING_MODEL +[0-9] s", terminal.text)
 

@@ -260,6 +260,18 @@ def test_a_version_made_by_somebody_else_while_we_waited_is_noticed(
     assert live["versions"][-1]["settings"]["hfModelRepo"] == "acme/model"
 
 
+def test_a_restart_makes_no_version_so_the_next_one_is_somebody_elses(
+    project: Project, emulator: Emulator
+) -> None:
+    run(project, emulator, A)
+    (live,) = emulator.endpoints()
+    emulator.set_status(live["id"], "TERMINATED")
+    assert run(project, emulator, A, no_wait=True) == 0
+    emulator.advance(60)
+    emulator.change(live["id"], hfModelRepo="acme/theirs")
+    assert action(project, emulator, A) == "update"
+
+
 # --- saved plans ---
 
 

@@ -95,7 +95,7 @@ def _check_manifests(session: Session, reading: Reading, saved: Plan) -> None:
     """StalePlan when the manifests here no longer say what the plan was made from."""
     from friendli_iac.engine import manifest_digest
 
-    if not saved.manifest or "-f" in saved.narrowed:
+    if not saved.manifest:
         return
     try:
         wishes = session.manifest(reading).resources

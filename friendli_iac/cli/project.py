@@ -95,27 +95,15 @@ def validate(console: Console, /, format_: str, **options: Any) -> int:
 
     Reports every problem at once; sends nothing.
     """
-    from friendli_iac.manifest import find_project, load_manifest
+    from friendli_iac.cli.session import opened
     from friendli_iac.review.diagnostics import render_github, render_json, render_text
 
     target, reading = take_target(options), take_reading(options, os.environ)
-    if target.chdir != Path():
-        os.chdir(target.chdir)
-    environ = dict(os.environ)
-    if target.emulator:
-        environ.setdefault("FRIENDLI_PROJECT_ID", "project-emulator")
     count = 0
     problems: tuple[Problem, ...] = ()
     try:
-        manifest = load_manifest(
-            find_project(Path.cwd()),
-            files=reading.files,
-            stdin=sys.stdin.read,
-            variables=reading.variables,
-            variable_files=reading.variable_files,
-            environ=environ,
-            allow_env=reading.allow_env,
-        )
+        with opened(target, console, online=False) as session:
+            manifest = session.manifest(reading)
         count = len(manifest.resources) + len(manifest.templates)
     except ManifestError as error:
         problems = error.problems

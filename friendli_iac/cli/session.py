@@ -11,16 +11,18 @@ from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from friendli_iac.backends import LocalBackend
 from friendli_iac.cli.console import Console
 from friendli_iac.cli.options import Reading, Target
-from friendli_iac.clients.friendli import FriendliApi
-from friendli_iac.clients.http import Http
-from friendli_iac.engine import Engine
 from friendli_iac.errors import AuthError, UsageError
-from friendli_iac.executor.context import Reporter
 from friendli_iac.manifest import Manifest, Project, find_project, load_manifest
+
+if TYPE_CHECKING:  # what only some commands need is imported where they need it
+    from friendli_iac.clients.http import Http
+    from friendli_iac.engine import Engine
+    from friendli_iac.executor.context import Reporter
 
 DEFAULT_URL = "https://api.friendli.ai"
 EMULATOR = "emulator:"
@@ -58,6 +60,9 @@ class Session:
 
     def engine(self, reporter: Reporter, parallelism: int = 16) -> Engine:
         """The engine; its requests go to this session's API."""
+        from friendli_iac.clients.friendli import FriendliApi
+        from friendli_iac.engine import Engine
+
         apis = {"Endpoint": FriendliApi(self.http)} if self.http else {}
         return Engine(
             backend=self.backend,
@@ -133,6 +138,8 @@ def _start_emulator(stack: ExitStack, project: Project) -> str:
 
 
 def _http(session: Session, console: Console) -> Http:
+    from friendli_iac.clients.http import Http
+
     token = EMULATOR_TOKEN if session.emulated else session.environ.get("FRIENDLI_TOKEN", "")
     if not token:
         raise AuthError(

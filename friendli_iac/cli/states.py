@@ -100,12 +100,11 @@ def forget(console: Console, /, addresses: tuple[str, ...], **options: Any) -> i
 @click.pass_obj
 def output(console: Console, /, address: str, format_: str, **options: Any) -> int:
     """Print what clients need: id, model, URL."""
-    from friendli_iac.cli.session import DEFAULT_URL, opened
+    from friendli_iac.cli.session import opened
 
     with opened(take_target(options), console, online=False) as session:
         resource = _resource(_state(session), address)
-        base = DEFAULT_URL if session.emulated else session.api
-        values = {"id": resource.id, "model": resource.id, "url": f"{base}/dedicated/v1"}
+        values = {"id": resource.id, "model": resource.id, "url": f"{session.api}/dedicated/v1"}
         if format_ == "json":
             console.out_json({"format_version": "1.0", "address": address, **values})
         elif format_ == "dotenv":

@@ -96,7 +96,7 @@ class Plan:
     api: str
     team: str
     tool_version: str
-    manifest: str  # digest of what is wanted; "" when nothing was read (destroy)
+    manifest: str  # digest of what the whole project wants; "" when it was not read (-f, destroy)
     changes: tuple[Change, ...] = ()
     refusals: tuple[Refusal, ...] = ()
     notes: tuple[str, ...] = ()

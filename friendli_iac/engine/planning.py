@@ -77,7 +77,8 @@ def make_plan(
         decisions |= decided(scene, [change.address for change in named])
     return replace(
         assemble(scene, decisions.values(), observed=observer.live, identity=blank),
-        manifest=manifest_digest(wanted),
+        # With -f, what the files said cannot be told from the project later on.
+        manifest=manifest_digest(wanted) if selection.complete else "",
         notes=(*blank.notes, *_late_twins(observer, known)),
         listed=observer.ids() if named else {},
         narrowed=selection.narrowed,

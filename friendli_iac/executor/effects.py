@@ -88,15 +88,14 @@ def _begin(
 ) -> tuple[Entry, bool]:
     """The last look: the journal entry that it leads to, and whether the resource is gone.
 
-    A create is looked for among what was not listed before the *first* one of its name that was
+    Before a create, everything counts that appeared since the *first* one of its name that was
     lost: that one may have been slower than the grace.
     """
     before: list[str] | None = None
     observed: Observed | None = None
     if resource is None:
         first = context.known.state.listed_before(change.project, change.name)
-        now = _no_twin(context, change, set(listed if first is None else first))
-        before = now if first is None else first
+        before = _no_twin(context, change, set(listed if first is None else first))
     else:
         observed = _look(context, change, step, resource, fenced)
         if observed is None and step not in ENDING:

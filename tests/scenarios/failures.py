@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import threading
+
 from ..harness import endpoint
 from .transcript import Scene, scenario
 
@@ -21,11 +23,22 @@ def a_gated_model_fails_with_the_remedy(scene: Scene) -> None:
 def a_failed_update_keeps_the_version_before(scene: Scene) -> None:
     """RUNNING is no proof: the readable fields are still those from before."""
     scene.given(endpoint())
-    scene.happens("the next roll-out will fail")
+    scene.happens("the next roll-out will fail, an hour after it began")
     scene.emulator.fail_next_rollout(scene.id(), "INFERENCE_ENGINE_MEMORY_ERROR")
-    scene.emulator.set_durations(update=1)
+    scene.emulator.set_durations(update=3600)
+    # The 1st look is before the update, the 2nd sees it under way, the 3rd sees how it ended.
+    scene.emulator.hold("GET", "/status$", nth=3)
+
+    def pass_an_hour() -> None:
+        scene.emulator.wait_held()
+        scene.emulator.advance(3600)
+        scene.emulator.release()
+
+    hour = threading.Thread(target=pass_an_hour)
+    hour.start()
     scene.write(endpoint(batch=512))
     scene.apply()
+    hour.join()
     scene.run("plan", "--detailed-exitcode")
 
 

@@ -103,9 +103,15 @@ class Scene:
 
     def _requests(self) -> list[str]:
         """Reads counted, for their order tells nothing; writes in order, with their bodies."""
-        reads = Counter(r["path"] for r in self.emulator.requests if r["method"] == "GET")
-        lines = [f"> {count} x GET {path}" for path, count in sorted(reads.items())]
-        for request in self.emulator.requests:
+        requests = self.emulator.requests
+        reads = [r for r in requests if r["method"] == "GET"]
+        refused = [r for r in reads if r["status"] not in (200, 404)]
+        if refused:  # which others had been sent by then is a matter of chance
+            lines = [f"> GET {r['path']}: {r['status']}" for r in refused]
+        else:
+            counts = sorted(Counter(r["path"] for r in reads).items())
+            lines = [f"> {count} x GET {path}" for path, count in counts]
+        for request in requests:
             if request["method"] == "GET":
                 continue
             status = request["status"] or "no answer"
