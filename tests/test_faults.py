@@ -243,7 +243,7 @@ def test_a_plan_after_a_kill_in_create_says_what_settling_will_do(
     emulator.release()
     planned = project.run("plan", "--detailed-exitcode")
     assert planned.code == 2, planned
-    assert "an interrupted apply left create open" in planned.out
+    assert "an interrupted apply left open: create Endpoint/chat" in planned.out
     assert project.apply().code == 0
     assert names(emulator) == ["chat"]
 

@@ -31,7 +31,7 @@ from friendli_iac.errors import FriendliIacError, ManifestError, Refused, StaleP
 if TYPE_CHECKING:
     from friendli_iac.cli.session import Session
     from friendli_iac.core.plan import Plan
-    from friendli_iac.engine import Applied
+    from friendli_iac.engine import Report
     from friendli_iac.executor.run import Outcome
 
 
@@ -188,7 +188,7 @@ class _Run:
         elif self._plan.refusals or isinstance(error, Refused | UsageError):
             self._show(self._plan)
 
-    def _report(self, done: Applied, code: int) -> None:
+    def _report(self, done: Report, code: int) -> None:
         if self._json:
             self._console.out_json(_as_json(done, code))
             return
@@ -221,7 +221,7 @@ def _is_bad(outcome: Outcome) -> bool:
     return outcome.result not in ("applied", "sent")
 
 
-def _as_json(done: Applied, code: int) -> dict[str, Any]:
+def _as_json(done: Report, code: int) -> dict[str, Any]:
     return {
         "format_version": "1.0",
         "exit_code": code,

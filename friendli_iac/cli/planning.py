@@ -54,6 +54,12 @@ def plan(context: click.Context, /, format_: str, parallelism: int, **options: A
 
     console: Console = context.obj
     target, reading = take_target(options), take_reading(options, os.environ)
+    if options["destroy"] and reading.files:
+        raise UsageError(
+            "--destroy reads no manifests: -f cannot narrow it",
+            safe="Nothing was sent.",
+            next="Narrow it with --target ADDR or --selector LABEL=VALUE.",
+        )
     with opened(target, console) as session:
         selection = selected(reading, options)
         engine = session.engine(Lines(console), parallelism)
@@ -70,9 +76,10 @@ def plan(context: click.Context, /, format_: str, parallelism: int, **options: A
         return Refused.exit_code
     if options["out"]:
         console.err(f"next: friendli-iac apply {options['out']}")
-    elif made.pending_changes:
+    elif made.pending_changes or made.unsettled:
         console.err(f"next: {_apply_command(context, made)}")
-    return 2 if options["detailed_exitcode"] and made.pending_changes else 0
+    work = made.pending_changes or made.unsettled
+    return 2 if options["detailed_exitcode"] and work else 0
 
 
 @click.command()
@@ -129,7 +136,7 @@ def _save(plan: Plan, path: Path) -> None:
     from friendli_iac.backends.files import Files
 
     try:
-        Files().replace(path, json.dumps(plan.to_json(), indent=1, ensure_ascii=False).encode())
+        Files().replace(path, json.dumps(plan.to_file(), indent=1, ensure_ascii=False).encode())
     except OSError as error:
         raise UsageError(
             f"cannot save the plan as {path}: {error.strerror}",
@@ -155,7 +162,7 @@ def load_plan(path: Path) -> Plan:
         raise UsageError(
             f"{path} is no plan file: {error}", safe="Nothing was sent.", next=again
         ) from error
-    return Plan.from_json(document if isinstance(document, dict) else {})
+    return Plan.from_file(document if isinstance(document, dict) else {})
 
 
 def _apply_command(context: click.Context, plan: Plan) -> str:

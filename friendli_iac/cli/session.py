@@ -7,16 +7,17 @@ request can change.
 from __future__ import annotations
 
 import os
+import threading
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from friendli_iac.backends import LocalBackend
 from friendli_iac.cli.console import Console
 from friendli_iac.cli.options import Reading, Target
-from friendli_iac.errors import AuthError, UsageError
+from friendli_iac.errors import AuthError, Cancelled, UsageError
 from friendli_iac.manifest import Manifest, Project, find_project, load_manifest
 
 if TYPE_CHECKING:  # what only some commands need is imported where they need it
@@ -43,6 +44,7 @@ class Session:
     emulated: bool
     http: Http | None = None
     url: str = ""
+    stop: threading.Event = field(default_factory=threading.Event)  # set: nothing new may start
 
     def manifest(self, reading: Reading) -> Manifest:
         """The manifests. ManifestError with every problem."""
@@ -72,13 +74,17 @@ class Session:
             reporter=reporter,
             environ=self.environ,
             parallelism=parallelism,
+            on_team=self.http.use_team if self.http else lambda team: None,
+            stop=self.stop,
         )
 
 
 def _stdin() -> str:
     import sys
 
-    return sys.stdin.read()
+    from friendli_iac.manifest.files import MAX_FILE
+
+    return sys.stdin.read(MAX_FILE + 1)  # one more than allowed: enough to be refused
 
 
 @contextmanager
@@ -141,6 +147,8 @@ def _http(session: Session, console: Console) -> Http:
     from friendli_iac.clients.http import Http
 
     token = EMULATOR_TOKEN if session.emulated else session.environ.get("FRIENDLI_TOKEN", "")
+    token = token.rstrip("\r\n")  # as `$(cat file)` in other shells, and some CI, leave it
+    console.hide(token)
     if not token:
         raise AuthError(
             "FRIENDLI_TOKEN is not set",
@@ -149,11 +157,20 @@ def _http(session: Session, console: Console) -> Http:
             "or try without one: --emulator",
         )
     headers = {"Authorization": f"Bearer {token}"}
-    if session.team:
-        headers["X-Friendli-Team"] = session.team
 
     def trace(method: str, path: str, status: int, seconds: float) -> None:
         if console.verbosity:
             console.err(f"{method} {path} {status or 'no answer'} {seconds * 1000:.0f} ms")
 
-    return Http(session.url, headers, secrets=(token,), trace=trace)
+    def sleep(seconds: float) -> None:
+        if session.stop.wait(seconds):  # Ctrl-C ends the pause before another attempt, too
+            raise Cancelled(
+                "stopped as asked, while waiting to ask the API again",
+                safe="What was sent is recorded.",
+                next="Run the command again: it goes on where this one stopped.",
+            )
+
+    http = Http(session.url, headers, secrets=(token,), trace=trace, sleep=sleep)
+    if session.team:
+        http.use_team(session.team)
+    return http

@@ -7,7 +7,7 @@ here because it sends a create again after a lost answer, and so can buy a secon
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 from urllib.parse import quote
 
@@ -33,11 +33,12 @@ class FriendliApi:
 
     def get_endpoint(self, id: str) -> dict[str, Any]:
         """The specification of an endpoint, without the fields that are never given back."""
-        return self.http.get(_path(id))
+        # An answer without these is none: taken for one, it would have the endpoint replaced.
+        return self.http.get(_path(id), flaw=_without("projectId", "name"))
 
     def get_status(self, id: str) -> dict[str, Any]:
         """`{status, phase, errorCode, createdAt, updatedAt}`."""
-        return self.http.get(f"{_path(id)}/status")
+        return self.http.get(f"{_path(id)}/status", flaw=_without("status"))
 
     def newest_version(self, id: str) -> int | None:
         """The highest version number. The order of the pages is not documented: all are read."""
@@ -71,11 +72,8 @@ class FriendliApi:
             query: dict[str, str | int] = {**params, "limit": PAGE}
             if cursor:
                 query["cursor"] = cursor
-            answer = self.http.get(path, query)
-            data = answer.get("data")
-            if not isinstance(data, dict):
-                raise Unreachable(f"GET {path}: a page without data", method="GET", path=path)
-            yield {id: value for id, value in data.items() if isinstance(value, dict)}
+            answer = self.http.get(path, query, flaw=_no_page)
+            yield answer["data"]
             cursor = str(answer.get("nextCursor") or "")
             if not cursor:
                 return
@@ -86,6 +84,24 @@ class FriendliApi:
 
 def _path(id: str) -> str:
     return f"{ENDPOINTS}/{quote(id, safe='')}"
+
+
+def _without(*keys: str) -> Callable[[dict[str, Any]], str]:
+    """The flaw of an answer that has no text at one of `keys`."""
+
+    def flaw(answer: dict[str, Any]) -> str:
+        missing = [k for k in keys if not isinstance(answer.get(k), str) or not answer[k]]
+        return f"an answer without {' and '.join(missing)}" if missing else ""
+
+    return flaw
+
+
+def _no_page(answer: dict[str, Any]) -> str:
+    data = answer.get("data")
+    if not isinstance(data, dict):
+        return "a page without data"
+    # Left out, such an entry would be taken for gone.
+    return next((f"no object at {id}" for id, v in data.items() if not isinstance(v, dict)), "")
 
 
 def _keyed(key: str) -> dict[str, str]:

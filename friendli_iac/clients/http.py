@@ -8,33 +8,34 @@ from __future__ import annotations
 
 import json
 import random
+import re
 import ssl
-import sys
 import threading
 import time
 from collections.abc import Callable, Mapping
-from email.utils import parsedate_to_datetime
 from typing import Any
 from urllib.parse import urlsplit
 
+import httpx
+
 from friendli_iac import __version__
+from friendli_iac.clients import answers
+from friendli_iac.clients.answers import LONGEST_PAUSE
 from friendli_iac.errors import ApiError, AuthError, NotFound, Unreachable, UsageError
 
-# httpx imports its own command line when rich is installed, and that costs more than the rest of
-# it. None in sys.modules makes that one import fail, as if rich were not there.
-sys.modules.setdefault("httpx._main", None)  # type: ignore[arg-type]
-import httpx  # noqa: E402
-
 CONNECT_TIMEOUT = 10.0  # seconds
-READ_TIMEOUT = 30.0
+READ_TIMEOUT = 30.0  # for each piece of an answer
 READ_ATTEMPTS = 5
-LONGEST_PAUSE = 60.0
-_AMBIGUOUS = frozenset({408, 425, 429, 500, 502, 503, 504})
+MAX_DETAIL = 300  # characters of what the API says that an error repeats
+
+_TOKEN = re.compile("[!-~]+")
+_HEADER = re.compile("[ -~]*")
 
 
 class Http:
     """A client that threads share: each gets a connection of its own (measured: faster than one
-    shared pool, and simpler). `base_url` must be https, or loopback.
+    shared pool, and simpler). `base_url` must be https, or loopback. `secrets` are the tokens in
+    `headers`, which no error shows. `sleep` may raise, to call off what waits for its turn.
     """
 
     def __init__(
@@ -54,6 +55,9 @@ class Http:
                 f"the base URL {base_url!r} is not https: the token would travel in the open",
                 next="Set FRIENDLI_BASE_URL to an https address, or leave it out.",
             )
+        _check_token(secrets)
+        for name, value in headers.items():
+            _check_header(name, value)
         self.base_url = base_url.rstrip("/")
         self._headers = {"User-Agent": f"friendli-iac/{__version__}", **headers}
         self._secrets = tuple(secret for secret in secrets if secret)
@@ -72,6 +76,11 @@ class Http:
         self.count = 0  # requests sent
         self.last_date = ""  # the Date header of the last answer
 
+    def use_team(self, team: str) -> None:
+        """Sends `team` with every request from now on. Before the first one."""
+        _check_header("X-Friendli-Team", team)
+        self._headers["X-Friendli-Team"] = team
+
     def close(self) -> None:
         """Closes the connections of every thread."""
         with self._lock:
@@ -80,11 +89,23 @@ class Http:
             self._clients.clear()
             self._local = threading.local()
 
-    def get(self, path: str, params: Mapping[str, str | int] | None = None) -> dict[str, Any]:
-        """The JSON object at `path`; asked for again, with growing pauses, when no answer comes."""
+    def get(
+        self,
+        path: str,
+        params: Mapping[str, str | int] | None = None,
+        *,
+        flaw: Callable[[dict[str, Any]], str] = lambda answer: "",
+    ) -> dict[str, Any]:
+        """The JSON object at `path`; asked for again, with growing pauses, when no answer comes.
+
+        `flaw` says what makes an answer unusable, if something does: that counts as none.
+        """
         for attempt in range(1, READ_ATTEMPTS + 1):
             try:
-                return self._once("GET", path, params, None, {})
+                answer = self._once("GET", path, params, None, {})
+                if wrong := flaw(answer):
+                    raise Unreachable(f"GET {path}: {wrong}", method="GET", path=path)
+                return answer
             except Unreachable as error:
                 if attempt == READ_ATTEMPTS:
                     raise
@@ -128,61 +149,74 @@ class Http:
         body: Mapping[str, Any] | None,
         headers: Mapping[str, str],
     ) -> dict[str, Any]:
-        wait = self._pause_until - time.monotonic()
-        if wait > 0:
-            self._sleep(wait)
+        self._await_pause()
         with self._lock:
             self.count += 1
         started = time.monotonic()
         status = 0
         try:
-            answer = self._client().request(
+            client = self._client()
+            request = client.build_request(
                 method, path, params=params, json=body, headers=dict(headers)
             )
+            answer = client.send(request, stream=True)
+            content = answers.body(answer)
             status = answer.status_code
             self.last_date = answer.headers.get("Date", "")
         except (httpx.TransportError, httpx.DecodingError) as error:
             raise Unreachable(
-                f"{method} {path}: {self._redact(_words(error))}", method=method, path=path
+                f"{method} {path}: {self._redact(answers.words(error))}", method=method, path=path
             ) from error
         finally:
             self._trace(method, path, status, time.monotonic() - started)
         if answer.is_success:
-            return self._decoded(answer, method, path)
-        raise self._error(answer, method, path)
+            return self._decoded(content, status, method, path)
+        raise self._error(answer, content, method, path)
 
-    def _decoded(self, answer: httpx.Response, method: str, path: str) -> dict[str, Any]:
-        if not answer.content.strip():
+    def _await_pause(self) -> None:
+        """Sleeps through the pause that all threads share, and through one that came meanwhile."""
+        until = 0.0
+        while until < self._pause_until:
+            until = self._pause_until
+            if (wait := until - time.monotonic()) > 0:
+                self._sleep(wait)
+
+    def _decoded(self, content: bytes, status: int, method: str, path: str) -> dict[str, Any]:
+        if not content.strip():
             return {}
         try:
-            value = json.loads(answer.content)
-        except ValueError as error:
-            raise Unreachable(
-                f"{method} {path}: the answer ({answer.status_code}) is not JSON: "
-                f"{self._redact(answer.text[:80])!r}",
-                status=answer.status_code,
-                method=method,
-                path=path,
-            ) from error
-        return value if isinstance(value, dict) else {"data": value}
+            value = json.loads(content)
+        except (ValueError, RecursionError):
+            value = content  # reported below, as a list and a number are
+        if isinstance(value, dict):
+            return value
+        if value is None:  # how some servers write that there is nothing to say
+            return {}
+        said = self._redact(content.decode(errors="replace"))[:80]
+        raise Unreachable(
+            f"{method} {path}: the answer ({status}) is not a JSON object: {said!r}",
+            status=status,
+            method=method,
+            path=path,
+        )
 
-    def _error(self, answer: httpx.Response, method: str, path: str) -> ApiError:
+    def _error(self, answer: httpx.Response, content: bytes, method: str, path: str) -> ApiError:
         status = answer.status_code
-        said = self._redact(_detail(answer))
-        message = f"{method} {path}: {status} {answer.reason_phrase}".rstrip()
+        # First without secrets, then cut: half a token would not be found.
+        said = self._redact(answers.detail(content))[:MAX_DETAIL]
+        message = self._redact(f"{method} {path}: {status} {answer.reason_phrase}".rstrip())
         message += f": {said}" if said else ""
-        place = {"status": status, "method": method, "path": path}
-        if status in _AMBIGUOUS:
-            after = _retry_after(answer)
+        place: dict[str, Any] = {"status": status, "method": method, "path": path}
+        if not answers.is_refusal(status):
+            after = answers.retry_after(answer)
             if status == 429 and after:  # one limit for all threads: they all wait
-                self._pause_until = max(
-                    self._pause_until, time.monotonic() + min(after, LONGEST_PAUSE)
-                )
-            return Unreachable(message, retry_after=after, **place)  # type: ignore[arg-type]
+                with self._lock:
+                    self._pause_until = max(self._pause_until, time.monotonic() + after)
+            return Unreachable(message, retry_after=after, **place)
         if status == 401:
             return AuthError(
                 message,
-                **place,  # type: ignore[arg-type]
+                **place,
                 safe="The request was refused; it had no effect.",
                 next="Set FRIENDLI_TOKEN to a valid personal API key (flp_…), then run "
                 "friendli-iac doctor.",
@@ -190,16 +224,16 @@ class Http:
         if status == 403:
             return AuthError(
                 message,
-                **place,  # type: ignore[arg-type]
+                **place,
                 safe="The request was refused; it had no effect.",
                 next="Check FRIENDLI_TEAM_ID and that the token's user is a member of the project: "
                 "friendli-iac doctor.",
             )
         if status == 404:
-            return NotFound(message, **place)  # type: ignore[arg-type]
+            return NotFound(message, **place)
         return ApiError(
             message,
-            **place,  # type: ignore[arg-type]
+            **place,
             safe="The API refused it; it had no effect.",
             next="Mend what the answer names, and try again.",
         )
@@ -210,46 +244,22 @@ class Http:
         return text
 
 
-def _words(error: httpx.HTTPError) -> str:
-    words: dict[type[httpx.HTTPError], str] = {
-        httpx.ConnectTimeout: "no connection in time",
-        httpx.ReadTimeout: "no answer in time",
-        httpx.ConnectError: "cannot connect",
-        httpx.RemoteProtocolError: "the connection was dropped",
-        httpx.ReadError: "the connection was dropped",
-    }
-    kind = words.get(type(error), type(error).__name__)
-    return f"{kind} ({error})" if str(error) else kind
+# httpx shows in its errors what it cannot put into a header.
 
 
-def _detail(answer: httpx.Response) -> str:
-    """What the API says of its refusal: three shapes and plain text are in use."""
-    try:
-        body = json.loads(answer.content)
-    except ValueError:
-        return " ".join(answer.text.split())[:300]
-    if isinstance(body, dict):
-        error = body.get("error")
-        body = body.get("detail") or body.get("message") or error or body
-        if isinstance(error, dict):
-            body = error.get("message") or error
-    if isinstance(body, list):
-        parts = [
-            f"{'.'.join(map(str, item.get('loc', ())))}: {item.get('msg', '')}"
-            for item in body
-            if isinstance(item, dict)
-        ]
-        return "; ".join(parts)[:300]
-    return str(body)[:300]
+def _check_token(secrets: tuple[str, ...]) -> None:
+    if not all(_TOKEN.fullmatch(secret) for secret in secrets if secret):
+        raise AuthError(
+            "the token holds a space, a line break, or a character that is not ASCII",
+            safe="Nothing was sent.",
+            next="Copy the personal API key (flp_…) once more, and nothing but it, to "
+            "FRIENDLI_TOKEN.",
+        )
 
 
-def _retry_after(answer: httpx.Response) -> float | None:
-    value = answer.headers.get("Retry-After", "")
-    try:
-        return max(0.0, float(value))
-    except ValueError:
-        pass
-    try:
-        return max(0.0, parsedate_to_datetime(value).timestamp() - time.time())
-    except (TypeError, ValueError):
-        return None
+def _check_header(name: str, value: str) -> None:
+    if not _HEADER.fullmatch(value):
+        raise UsageError(
+            f"the header {name} cannot hold a line break or a character that is not ASCII",
+            next="Correct the setting that it comes from, such as FRIENDLI_TEAM_ID.",
+        )

@@ -119,16 +119,17 @@ def difference(
 
     `live` holds the readable fields, or None when there is no such resource yet. `unproved`: the
     applied specification was sent and may be coming, so it counts for what is readable too.
-    `unknown_since`: somebody else made this version, so no write-only value is known.
+    `unknown_since`: somebody else made this version, so no write-only value is known: each that
+    would be sent is a change, stated or not.
     """
     marks = leaves(kind.model)
-    before = current(kind, applied, live, unproved=unproved)
+    before = current(kind, applied, live, unproved=unproved, unknown=unknown_since is not None)
     asked = _without_ignored(wanted, exists=live is not None)
     remote = keep(kind, before, lambda leaf: not leaf.local)
     target = kind.complete(overlay(kind.model, kind.inheritable(remote, asked), asked))
     paths = changed_paths(kind, before, target)
     if unknown_since is not None:
-        paths |= {path for path in flatten(kind, asked) if marks[path].write_only}
+        paths |= {path for path in flatten(kind, target) if marks[path].write_only}
     if not paths:
         return Difference(before, target, ())
     new = flatten(kind, target)
@@ -156,14 +157,21 @@ def difference(
     return Difference(before, target, tuple(fields))
 
 
-def current(kind: Kind, applied: Applied, live: Spec | None, *, unproved: bool) -> Spec:
-    """What is in force as far as anybody can know: the live values, and beneath the write-only
-    and local ones what was applied.
+def current(
+    kind: Kind,
+    applied: Applied,
+    live: Spec | None,
+    *,
+    unproved: bool = False,
+    unknown: bool = False,
+) -> Spec:
+    """What is in force as far as anybody can know: the live values, and for the write-only and
+    local ones what was applied. Where those are `unknown`, a live alternative wins over them.
     """
     if live is None:
         return {}
     ours = keep(kind, applied.spec, lambda leaf: unproved or leaf.write_only or leaf.local)
-    return overlay(kind.model, live, ours)
+    return overlay(kind.model, ours, live) if unknown else overlay(kind.model, live, ours)
 
 
 def _without_ignored(wanted: Spec, *, exists: bool) -> Spec:

@@ -16,7 +16,8 @@ from friendli_iac.errors import StateError
 from friendli_iac.resources.spec import Spec, get_path
 
 HISTORY_KEPT = 20  # records for each resource
-RUNS_KEPT = 20  # plans that were begun
+RUNS_KEPT = 100  # plans that were begun
+LOST_KEPT = 3600.0  # seconds for which a create without an answer may still take place
 NOT_APPLIED = "not applied"  # the outcome where the version from before serves on
 
 EntryType = Literal[
@@ -27,6 +28,7 @@ EntryType = Literal[
     "refused",  # the API said no
     "verified",  # what was sent is proved to serve (`outcome`: good or unverified)
     "failed",  # what was sent does not serve (`outcome`: failed or not applied)
+    "fence",  # the newest version was looked at, and it is ours
     "record",  # only our own knowledge changes
     "adopt",  # an existing resource becomes ours
     "forget",  # a resource is no longer ours, or is gone
@@ -150,6 +152,8 @@ def apply_entry(known: Known, entry: Entry) -> None:
             _verified(resource, entry)
         case "failed" if resource is not None:
             _failed(resource, entry)
+        case "fence" if resource is not None:
+            resource.fence = entry.fence
         case "record" if resource is not None and entry.after is not None:
             resource.prior = entry.after
             _protect(resource, entry.after)
@@ -168,6 +172,7 @@ def apply_entry(known: Known, entry: Entry) -> None:
                 if begun.address == entry.address:
                     known.open[moving] = replace(begun, address=entry.name)
         case "run":
+            state.lost = [lost for lost in state.lost if entry.time - lost.time < LOST_KEPT]
             state.runs.setdefault(entry.plan, Run())
             for old in list(state.runs)[:-RUNS_KEPT]:
                 del state.runs[old]
@@ -213,7 +218,6 @@ def _done(known: Known, begun: Entry, entry: Entry) -> None:
 
 def _verified(resource: Resource, entry: Entry) -> None:
     if resource.pending is None:
-        resource.fence = entry.fence
         return
     resource.prior, resource.pending = resource.pending, None
     _remember(resource, entry, resource.prior.spec)
@@ -232,7 +236,7 @@ def _failed(resource: Resource, entry: Entry) -> None:
 def _lose(state: State, begun: Entry) -> None:
     if state.listed_before(begun.project, begun.name) is None:
         listed = list(begun.listed or ())
-        state.lost.append(Lost(begun.address, begun.project, begun.name, listed))
+        state.lost.append(Lost(begun.address, begun.project, begun.name, listed, begun.time))
 
 
 def _remember(resource: Resource, entry: Entry, spec: Spec) -> None:

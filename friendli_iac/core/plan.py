@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, field, replace
+from graphlib import CycleError, TopologicalSorter
 from typing import Any
 
 from friendli_iac.core.canonical import digest
@@ -100,6 +101,7 @@ class Plan:
     changes: tuple[Change, ...] = ()
     refusals: tuple[Refusal, ...] = ()
     notes: tuple[str, ...] = ()
+    unsettled: tuple[str, ...] = ()  # effects that an interrupted apply left open: `create ADDR`
     listed: Mapping[str, list[str]] = field(default_factory=dict)
     narrowed: str = ""  # what was asked for, when it is not the whole project
 
@@ -128,38 +130,41 @@ class Plan:
             "changes": [_change_as_json(change) for change in self.changes],
         }
 
+    def to_file(self) -> dict[str, Any]:
+        """`to_json` with a checksum over all of it."""
+        document = self.to_json()
+        return {**document, "checksum": digest(document)}
+
     @classmethod
-    def from_json(cls, document: Mapping[str, Any]) -> Plan:
-        """The plan in a plan file. UsageError when it is none, or was tampered with."""
-        version = str(document.get("format_version", ""))
+    def from_file(cls, document: Mapping[str, Any]) -> Plan:
+        """The plan in a plan file. UsageError when it is none, or is not as it was written."""
+        again = "Make the plan again: friendli-iac plan --out FILE"
+        fields = dict(document)
+        version = str(fields.get("format_version", ""))
         if version.partition(".")[0] != FORMAT_VERSION.partition(".")[0]:
             raise UsageError(
                 f"this is no plan file that this version knows (format_version {version!r})",
                 safe="Nothing was sent.",
-                next="Make the plan again: friendli-iac plan --out FILE",
+                next=again,
             )
-        try:
-            fields = dict(document)
-            stated = fields.pop("digest")
-            for derived in ("format_version", "summary"):
-                fields.pop(derived)
-            fields["changes"] = tuple(_change(change) for change in fields["changes"])
-            fields["refusals"] = tuple(Refusal(**refusal) for refusal in fields["refusals"])
-            fields["notes"] = tuple(fields["notes"])
-            plan = cls(**fields)
-        except (KeyError, TypeError, AttributeError) as error:
-            raise UsageError(
-                f"the plan file cannot be read: {error}",
-                safe="Nothing was sent.",
-                next="Make the plan again: friendli-iac plan --out FILE",
-            ) from error
-        if plan.digest != stated:
+        if fields.pop("checksum", None) != digest(fields):
             raise UsageError(
                 "the plan file was changed after it was written",
                 safe="Nothing was sent.",
-                next="Make the plan again: friendli-iac plan --out FILE",
+                next=again,
             )
-        return plan
+        try:
+            for derived in ("format_version", "digest", "summary"):
+                fields.pop(derived)
+            fields["changes"] = tuple(_change(change) for change in fields["changes"])
+            fields["refusals"] = tuple(Refusal(**refusal) for refusal in fields["refusals"])
+            for key in ("notes", "unsettled"):
+                fields[key] = tuple(fields[key])
+            return cls(**fields)
+        except (KeyError, TypeError, AttributeError) as error:
+            raise UsageError(
+                f"the plan file cannot be read: {error}", safe="Nothing was sent.", next=again
+            ) from error
 
 
 def _change_as_json(change: Change) -> dict[str, Any]:
@@ -197,18 +202,19 @@ def change_key(lineage: str, serial: int, address: str, action: Action, after: o
     return digest([lineage, serial, address, action, after], 20)
 
 
-def in_order(changes: Iterable[Change]) -> list[Change]:
-    """The changes with each one behind those that it waits for; otherwise by address."""
-    by_name = {change.address: change for change in changes}
-    done: dict[str, Change] = {}
-
-    def visit(name: str, path: tuple[str, ...]) -> None:
-        if name in done or name not in by_name or name in path:
-            return
-        for other in by_name[name].waits_for:
-            visit(other, (*path, name))
-        done[name] = by_name[name]
-
-    for name in sorted(by_name):
-        visit(name, ())
-    return list(done.values())
+def in_order(changes: Iterable[Change]) -> tuple[list[Change], list[str]]:
+    """The changes with each one behind those that it waits for, otherwise by address; and a circle
+    of them, if there is one. Deletes in a circle go in any order: what they need ends anyway.
+    """
+    todo = {change.address: change for change in sorted(changes, key=lambda c: c.address)}
+    while True:
+        graph = {a: [n for n in sorted(c.waits_for) if n in todo] for a, c in todo.items()}
+        try:
+            return [todo[address] for address in TopologicalSorter(graph).static_order()], []
+        except CycleError as error:
+            circle = list(dict.fromkeys(error.args[1]))
+        free = [a for a in circle if todo[a].action == "delete"]
+        if not free:
+            return list(todo.values()), [*circle, circle[0]]
+        for address in free:
+            todo[address] = replace(todo[address], waits_for=())

@@ -7,12 +7,13 @@ same two functions with other wishes.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass, field, replace
-from typing import Protocol
+from dataclasses import asdict, replace
 
 from friendli_iac.core.canonical import digest
 from friendli_iac.core.diff import DEFAULT, FieldChange, current, difference, readable
-from friendli_iac.core.plan import Change, Plan, Refusal, change_key, in_order
+from friendli_iac.core.plan import Change, Plan, change_key, in_order
+from friendli_iac.core.refusals import gone_at_once, in_a_circle, refusals
+from friendli_iac.core.scene import Decision, Scene, Wish
 from friendli_iac.core.state import Applied, Fence, Resource, State
 from friendli_iac.resources import KINDS
 from friendli_iac.resources.base import Action, Address, Kind, Observed
@@ -20,40 +21,14 @@ from friendli_iac.resources.spec import Spec, get_path
 
 NOTHING = (0.0, 0.0)  # dollars per hour
 
-Decision = tuple[Change, list[Refusal]]
-
-
-class Wish(Protocol):
-    """What a manifest wants of one resource."""
-
-    @property
-    def address(self) -> Address: ...
-    @property
-    def spec(self) -> Spec: ...
-    @property
-    def labels(self) -> dict[str, str]: ...
-    @property
-    def depends_on(self) -> tuple[Address, ...]: ...
-    def source(self, path: str = "") -> object: ...
-
-
-@dataclass(frozen=True)
-class Scene:
-    """What all decisions of one plan share.
-
-    `strangers` are resources in our projects that are not in our state, read where a name matters.
-    `replace` are the addresses that the user wants made anew.
-    """
-
-    state: State
-    strangers: Sequence[Observed] = ()
-    replace: frozenset[str] = frozenset()
-    open: Mapping[str, str] = field(default_factory=dict)  # address -> step that was interrupted
-
 
 def based_on(resource: Resource | None) -> str:
-    """What a plan remembers of the state of a resource: when this differs, the plan is stale."""
-    return digest(asdict(resource), 16) if resource else ""
+    """What a plan remembers of the state of a resource: when this differs, the plan is stale. Its
+    update time is left out, for that moves by itself.
+    """
+    if resource is None:
+        return ""
+    return digest({**asdict(resource), "fence": resource.fence.version}, 16)
 
 
 def seen_digest(kind: Kind, observed: Observed | None) -> str:
@@ -84,9 +59,6 @@ def decide(
         change = _missing(kind, wish, resource)
     else:
         change = _existing(kind, wish, resource, observed, str(address) in scene.replace)
-    if str(address) in scene.open:
-        note = f"an interrupted apply left {scene.open[str(address)]} open: settled before applying"
-        change = replace(change, notes=(*change.notes, note))
     change = replace(
         change,
         status=observed.status if observed else "",
@@ -99,10 +71,16 @@ def decide(
         change,
         based_on=based_on(resource),
         seen=seen_digest(kind, observed),
-        protected=bool(resource and resource.protected),
+        protected=_protected(resource, wish),
         key=change_key(scene.state.lineage, scene.state.serial, str(address), change.action, after),
     )
-    return change, _refusals(scene, change)
+    return change, refusals(scene, change)
+
+
+def _protected(resource: Resource | None, wish: Wish | None) -> bool:
+    """Protection that was applied holds until its end was applied; asked for, it holds at once."""
+    asked = wish is not None and get_path(wish.spec, "lifecycle.preventDestroy") is True
+    return asked or bool(resource and resource.protected)
 
 
 def _unwanted(
@@ -127,9 +105,7 @@ def _unwanted(
         id=resource.id,
         project=resource.project,
         name=resource.name,
-        cost_before=_live_cost(
-            kind, observed, current(kind, resource.applied, observed.spec, unproved=False)
-        ),
+        cost_before=_live_cost(kind, observed, current(kind, resource.applied, observed.spec)),
         cost_after=NOTHING,
     )
 
@@ -180,7 +156,7 @@ def _existing(
         action, reason = "replace", f"{names} cannot change in place"
     elif remote:
         action, reason = "update", _why(remote)
-    elif observed.health in ("failed", "stopped"):
+    elif observed.health in ("failed", "ending", "stopped"):
         cause = f" ({observed.error})" if observed.error else ""
         action, reason = "restart", f"it is {observed.status}{cause} and should serve"
     elif resource.pending is not None:
@@ -190,10 +166,11 @@ def _existing(
     notes = []
     if since is not None and not remote:
         notes.append(f"version {since} was not made by us")
-    cost_before = _live_cost(kind, observed, found.before)
-    if action == "replace":
-        found = difference(kind, wanted=wish.spec, applied=Applied({}), live=None)
-        after = _after(wish, found.target)
+    if observed.version is None and observed.updated_at != resource.fence.updated_at:
+        notes.append(
+            "it was touched since we last looked, and its versions cannot be read: whether "
+            "write-only fields changed is UNKNOWN"
+        )
     return Change(
         str(wish.address),
         action,
@@ -206,7 +183,7 @@ def _existing(
         fields=() if action == "no-op" else fields,
         waits_for=tuple(map(str, wish.depends_on)),
         notes=tuple(notes),
-        cost_before=cost_before,
+        cost_before=_live_cost(kind, observed, found.before),
         cost_after=kind.hourly_cost(found.target),
     )
 
@@ -253,76 +230,26 @@ def _located(kind: Kind, wish: Wish, fields: Iterable[FieldChange]) -> tuple[Fie
     return tuple(replace(f, source=place(f)) for f in fields)
 
 
-def _refusals(scene: Scene, change: Change) -> list[Refusal]:
-    found = []
-    if change.destructive and change.protected:
-        found.append(
-            Refusal(
-                change.address,
-                f"it is protected (preventDestroy), and this plan would {change.action} it",
-                "Apply `lifecycle: {preventDestroy: false}` for it first, then try again.",
-            )
-        )
-    if change.after is not None and change.steps:
-        kind = KINDS[Address.parse(change.address).kind]
-        found += [
-            Refusal(change.address, conflict, "Say both in the manifest, so that they agree.")
-            for conflict in kind.conflicts(change.after.spec)
-        ]
-    # A twin of a create that is open is most likely its own: settling finds out, before applying.
-    if change.takes_a_name and scene.open.get(change.address) != "create":
-        twins = [
-            other
-            for other in scene.strangers
-            if (other.project, other.name) == (change.project, change.name)
-        ]
-        if twins:
-            ids = ", ".join(f"{twin.id} ({twin.status})" for twin in twins)
-            imports = " or ".join(
-                f"friendli-iac import {change.address} {twin.id}" for twin in twins
-            )
-            found.append(
-                Refusal(
-                    change.address,
-                    f"an endpoint called {change.name!r} is in project {change.project} already, "
-                    f"and it is not ours: {ids}",
-                    f"Adopt it with {imports}, or choose another spec.name. It was not touched.",
-                )
-            )
-    return found
-
-
-def all_gone(state: State, observed: Mapping[str, Observed | None]) -> Refusal | None:
-    """The refusal when everything that was looked for is gone at once: more likely the wrong token,
-    team or address than that somebody deleted it all.
-    """
-    looked_for = sorted(a for a in observed if a in state.resources)
-    if not looked_for or any(observed[a] is not None for a in looked_for):
-        return None
-    return Refusal(
-        looked_for[0],
-        "everything in state is gone at once: " + ", ".join(looked_for),
-        "Check token and team with friendli-iac doctor. If it was really deleted elsewhere: "
-        "friendli-iac state forget " + " ".join(looked_for),
-    )
-
-
 def assemble(
     scene: Scene,
     decisions: Iterable[Decision],
     *,
-    observed: Mapping[str, Observed | None],
-    identity: Plan,
+    live: Mapping[str, Observed | None],
+    listed: Mapping[tuple[str, str], Mapping[str, Observed]],
+    blank: Plan,
 ) -> Plan:
-    """All decisions as one plan, in order. `identity` is a plan without changes."""
+    """All decisions as one plan, in order. `blank` is a plan without changes; `live` and `listed`
+    (by kind and project) are what was seen.
+    """
     decided = list(decisions)
-    refusals = [refusal for _, found in decided for refusal in found]
-    gone = all_gone(scene.state, observed)
-    changes = in_order(_deletes_last(scene.state, [change for change, _ in decided]))
+    gone = gone_at_once(scene.state, live, listed)
+    found = [refusal for _, against in decided for refusal in against]
+    changes, circle = in_order(_deletes_last(scene.state, [change for change, _ in decided]))
     return replace(
-        identity,
+        blank,
         changes=tuple(changes),
-        refusals=tuple([gone] if gone else refusals),
+        refusals=tuple(gone or found + in_a_circle(circle)),
+        unsettled=tuple(f"{step} {address}" for address, step in sorted(scene.open.items())),
     )
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from difflib import get_close_matches
 
-from friendli_iac.core.planner import Wish
+from friendli_iac.core.scene import Wish
 from friendli_iac.core.state import State
 from friendli_iac.errors import UsageError
 

@@ -76,6 +76,7 @@ class Lost:
     project: str
     name: str
     listed: list[str]
+    time: float
 
 
 @dataclass

@@ -10,7 +10,7 @@ from uuid import uuid4
 
 from friendli_iac import __version__
 from friendli_iac.backends.base import Backend, who
-from friendli_iac.core.journal import Known, replay
+from friendli_iac.core.journal import Entry, Known, replay
 from friendli_iac.core.plan import Plan
 from friendli_iac.core.state import State
 from friendli_iac.engine.guards import check_live, check_permitted, check_state
@@ -40,7 +40,7 @@ class ApplyOptions:
 
 
 @dataclass(frozen=True)
-class Applied:
+class Report:
     """What an apply did. `settled` are sentences about what an interrupted one had left."""
 
     plan: Plan
@@ -51,7 +51,9 @@ class Applied:
 
 @dataclass
 class Engine:
-    """One project, one state, one API: `api` and `team` must agree with the state's header."""
+    """One project, one state, one API: `api` and `team` must agree with the state's header. Where
+    nobody names a team, `on_team` is told the one that the state has: the API then checks it.
+    """
 
     backend: Backend
     apis: Mapping[str, Any]
@@ -62,6 +64,7 @@ class Engine:
     clock: Clock = field(default_factory=SystemClock)
     parallelism: int = 16
     stop: threading.Event = field(default_factory=threading.Event)
+    on_team: Callable[[str], None] = lambda team: None
 
     # --- plan ---
 
@@ -90,6 +93,8 @@ class Engine:
                     next="Set FRIENDLI_BASE_URL and FRIENDLI_TEAM_ID as the state has them, or use "
                     "another state.",
                 )
+        if state.team and not self.team:
+            self.on_team(state.team)
         return replay(state, stored.entries), stored.notices
 
     def _plan(
@@ -113,7 +118,7 @@ class Engine:
         if destroy:  # the plan of a project that wants nothing
             read_wishes, selection = dict, replace(selection, complete=True)
         with Observer(known.state, self.apis, self.parallelism) as observer:
-            return make_plan(known, read_wishes, selection, observer, blank)
+            return make_plan(known, read_wishes, selection, observer, blank, self.clock.now())
 
     # --- apply ---
 
@@ -125,7 +130,7 @@ class Engine:
         *,
         operation: str = "apply",
         saved: bool = False,
-    ) -> Applied:
+    ) -> Report:
         """Settles, plans, asks, and makes it true, all under one lock.
 
         `make_plan` is given this engine's planner (`wishes, selection, destroy`) and returns the
@@ -145,8 +150,11 @@ class Engine:
             check_state(context.known.state, plan, api=self.api, team=self.team)
             if saved:
                 check_live(context.known.state, plan, self.apis, self.parallelism)
+            refreshed = self._refresh(context, plan)
             if not plan.pending_changes:
-                return Applied(plan, settled=settled, notices=notices)
+                if refreshed:
+                    context.commit()
+                return Report(plan, settled=settled, notices=notices)
             check_permitted(plan, options.allow_destroy)
             if not approve(plan):
                 raise Cancelled("not applied", safe="Nothing was sent and nothing was changed.")
@@ -162,7 +170,7 @@ class Engine:
             )
             self._learn_team(context, outcomes)
             context.commit()
-            return Applied(plan, tuple(outcomes), settled, notices)
+            return Report(plan, tuple(outcomes), settled, notices)
 
     def context(self, known: Known, options: ApplyOptions) -> Context:
         """What the executor needs to work on `known`. To be used under the lock."""
@@ -186,6 +194,24 @@ class Engine:
         settled = settle_all(context)
         context.commit()
         return tuple(settled)
+
+    def _refresh(self, context: Context, plan: Plan) -> bool:
+        """Notes the update times that moved without a version of somebody else (an autoscaler puts
+        to sleep and wakes), so that the next plan need not look at those versions again.
+        """
+        moved = [
+            change
+            for change in plan.changes
+            if (resource := context.known.state.resources.get(change.address))
+            and change.action == "no-op"
+            and change.fence.version is not None
+            and change.fence.version == resource.fence.version
+            and change.fence != resource.fence
+        ]
+        for change in moved:
+            now = context.clock.now()
+            context.write(Entry("fence", now, address=change.address, fence=change.fence))
+        return bool(moved)
 
     def _learn_team(self, context: Context, outcomes: Sequence[Outcome]) -> None:
         """The team that the resources turned out to be in: the next run must be in it, too."""

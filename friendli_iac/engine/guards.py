@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from friendli_iac.core.journal import RUNS_KEPT
 from friendli_iac.core.plan import Change, Plan
 from friendli_iac.core.planner import based_on, seen_digest
-from friendli_iac.core.state import State
+from friendli_iac.core.state import Resource, Run, State
 from friendli_iac.engine.observe import Observer
 from friendli_iac.errors import Refused, StalePlan
 from friendli_iac.resources import KINDS
@@ -16,23 +17,44 @@ from friendli_iac.resources.base import Address
 
 def check_state(state: State, plan: Plan, *, api: str, team: str) -> None:
     """StalePlan unless the plan still fits the state: a plan runs once, on the state that it was
-    made from. What an interrupted run of this very plan did is no reason.
+    made from. What an interrupted run of this very plan did is no reason. `team` is the one that
+    this run asks for, empty for the token's own.
     """
     run = state.runs.get(plan.plan_id)
     if run and run.complete:
         raise StalePlan(["it was applied already, and a plan runs once"])
     moved = []
-    if (plan.api, plan.team or team) != (api, team or plan.team):
-        moved.append(f"it was made for {plan.api} and team {plan.team or 'default'}")
+    if run is None and state.serial - plan.serial >= RUNS_KEPT:
+        moved.append(f"it is of serial {plan.serial}, and the state has {state.serial}")
+    if plan.api != api:
+        moved.append(f"it was made for {plan.api}")
+    if plan.team != (team or state.team) and (plan.team or team not in ("", state.team)):
+        moved.append(f"it was made for team {plan.team or '(the token’s own)'}")
     if state.serial and plan.lineage != state.lineage:
         moved.append(f"the state is another one (lineage {state.lineage})")
     moved += [
         f"{change.address} is not in state as it was"
-        for change in _untouched(state, plan)
-        if based_on(state.resources.get(change.address)) != change.based_on
+        for change in plan.pending_changes
+        if not _fits(state.resources.get(change.address), change, run)
     ]
     if moved:
         raise StalePlan(moved)
+
+
+def _fits(resource: Resource | None, change: Change, run: Run | None) -> bool:
+    """Whether state has of a resource what the plan saw, or what its own interrupted run left."""
+    if run and change.key in run.finished:
+        return True
+    steps = run.steps.get(change.key, []) if run else []
+    match steps[-1] if steps else "":
+        case "delete":
+            return resource is None
+        case "create" | "update":
+            return resource is not None and resource.key == change.key
+        case "restart":
+            return resource is not None and resource.id == change.id
+        case _:
+            return based_on(resource) == change.based_on
 
 
 def check_live(state: State, plan: Plan, apis: Mapping[str, Any], parallelism: int) -> None:

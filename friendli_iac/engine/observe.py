@@ -70,7 +70,7 @@ class Observer:
             if resource is not None:
                 kind = Address.parse(address).kind
                 listed = self.listed[kind, resource.project].get(resource.id)
-                fetched = self._fetched[address].result()
+                fetched = self._fetched.pop(address).result()
                 self.live[address] = self._joined(address, resource.id, fetched, listed)
             yield address
 
@@ -86,9 +86,9 @@ class Observer:
         for (address, observed), number in zip(asked, numbers, strict=True):
             self.live[address] = replace(observed, version=number)
 
-    def strangers(self, places: Iterable[Place], known: Iterable[str] = ()) -> list[Observed]:
-        """Every resource of `places` that is neither in state nor `known` (ids), with its name."""
-        ours = {*known, *(resource.id for resource in self._state.resources.values())}
+    def strangers(self, places: Iterable[Place]) -> list[Observed]:
+        """Every resource of `places` that is not in state, with its name."""
+        ours = {resource.id for resource in self._state.resources.values()}
         unknown = [
             (kind, id, listed)
             for kind, project in places

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pydantic import ValidationError
 
 from friendli_iac.core.journal import Entry
-from friendli_iac.core.planner import Wish
+from friendli_iac.core.scene import Wish
 from friendli_iac.core.state import Applied, Fence
 from friendli_iac.engine.engine import ApplyOptions, Engine
 from friendli_iac.errors import NotFound, Refused, UsageError

@@ -6,9 +6,10 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 
 from friendli_iac.core.canonical import digest
-from friendli_iac.core.journal import Known
+from friendli_iac.core.journal import LOST_KEPT, Known
 from friendli_iac.core.plan import Change, Plan
-from friendli_iac.core.planner import Decision, Scene, Wish, assemble, decide
+from friendli_iac.core.planner import assemble, decide
+from friendli_iac.core.scene import Decision, Scene, Wish
 from friendli_iac.core.selection import select
 from friendli_iac.core.state import State
 from friendli_iac.engine.observe import Observer
@@ -42,8 +43,10 @@ def make_plan(
     selection: Selection,
     observer: Observer,
     blank: Plan,
+    now: float,
 ) -> Plan:
-    """`blank` with its changes: what must be done so that the wishes come true.
+    """`blank` with its changes: what must be done so that the wishes come true. `now` is in seconds
+    since 1970.
 
     `read_wishes` is called while the answers for everything in state are on their way, where
     nothing narrows the plan: at a thousand endpoints that is most of the waiting.
@@ -76,10 +79,12 @@ def make_plan(
         scene = replace(scene, strangers=observer.strangers(sorted(spots)))
         decisions |= decided(scene, [change.address for change in named])
     return replace(
-        assemble(scene, decisions.values(), observed=observer.live, identity=blank),
+        assemble(
+            scene, decisions.values(), live=observer.live, listed=observer.listed, blank=blank
+        ),
         # With -f, what the files said cannot be told from the project later on.
         manifest=manifest_digest(wanted) if selection.complete else "",
-        notes=(*blank.notes, *_late_twins(observer, known)),
+        notes=(*blank.notes, *_late_twins(observer, known, now)),
         listed=observer.ids() if named else {},
         narrowed=selection.narrowed,
     )
@@ -95,14 +100,7 @@ def manifest_digest(wanted: Mapping[str, Wish]) -> str:
 
 
 def _chosen(state: State, wanted: Mapping[str, Wish], selection: Selection) -> set[str]:
-    for address in selection.replace:
-        if address not in wanted or address not in state.resources:
-            raise Refused(
-                f"--replace {address}: it is not in state, or not in the manifests",
-                safe="Nothing was sent.",
-                next="See friendli-iac state list.",
-            )
-    return select(
+    chosen = select(
         state,
         wanted,
         complete=selection.complete,
@@ -110,6 +108,14 @@ def _chosen(state: State, wanted: Mapping[str, Wish], selection: Selection) -> s
         targets=selection.targets and (*selection.targets, *selection.replace),
         selectors=selection.selectors,
     )
+    for address in selection.replace:
+        if address not in chosen or address not in wanted or address not in state.resources:
+            raise Refused(
+                f"--replace {address}: it is not in state, not in the manifests, or not selected",
+                safe="Nothing was sent.",
+                next="See friendli-iac state list.",
+            )
+    return chosen
 
 
 def _needs_version(state: State, observer: Observer, change: Change) -> bool:
@@ -121,19 +127,23 @@ def _needs_version(state: State, observer: Observer, change: Change) -> bool:
     return moved or change.action not in ("no-op", "record")
 
 
-def _late_twins(observer: Observer, known: Known) -> list[str]:
+def _late_twins(observer: Observer, known: Known, now: float) -> list[str]:
     """What creates that were given up seem to have made after all: reported, never touched."""
-    found = []
     opened = {(begun.project, begun.name) for begun in known.open.values()}
-    for lost in known.state.lost:
-        place = (Address.parse(lost.address).kind, lost.project)
-        if place not in observer.listed or (lost.project, lost.name) in opened:
-            continue
-        found += [
-            f"{twin.id} ({twin.status}) in project {twin.project} is called {twin.name!r} and is "
-            f"not in state: probably a create of {lost.address} that got no answer and took place "
-            "late. It was not touched, and may bill: delete it in the web page."
-            for twin in observer.strangers([place], known=lost.listed)
-            if twin.name == lost.name
-        ]
-    return found
+    lost = [
+        one
+        for one in known.state.lost
+        if now - one.time < LOST_KEPT
+        and (Address.parse(one.address).kind, one.project) in observer.listed
+        and (one.project, one.name) not in opened
+    ]
+    places = {(Address.parse(one.address).kind, one.project) for one in lost}
+    strangers = observer.strangers(sorted(places))
+    return [
+        f"{twin.id} ({twin.status}) in project {twin.project} is called {twin.name!r} and is "
+        f"not in state: probably a create of {one.address} that got no answer and took place "
+        "late. It was not touched, and may bill: delete it in the web page."
+        for one in lost
+        for twin in strangers
+        if (twin.project, twin.name) == (one.project, one.name) and twin.id not in one.listed
+    ]

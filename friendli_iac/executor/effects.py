@@ -9,13 +9,13 @@ from dataclasses import replace
 
 from friendli_iac.core.journal import Entry, EntryType
 from friendli_iac.core.plan import Change
-from friendli_iac.core.planner import seen_digest
+from friendli_iac.core.planner import based_on, seen_digest
 from friendli_iac.core.state import Fence, Resource
 from friendli_iac.errors import ApiError, NotFound, Refused, StalePlan, StateError, Unreachable
 from friendli_iac.executor.context import Context
 from friendli_iac.executor.gate import wait_for
 from friendli_iac.executor.look import look
-from friendli_iac.executor.settle import locate, resolve
+from friendli_iac.executor.settle import locate, mark_first_version, resolve
 from friendli_iac.resources.base import Observed, Step
 
 ATTEMPTS = 3  # each only after it was found out that the one before had no effect
@@ -93,6 +93,9 @@ def _begin(
     """
     before: list[str] | None = None
     observed: Observed | None = None
+    there = context.known.state.resources.get(change.address)
+    if resource is None and there and based_on(there) != change.based_on:
+        raise StalePlan([f"{change.address} is in state: it was created meanwhile"])
     if resource is None:
         first = context.known.state.listed_before(change.project, change.name)
         before = _no_twin(context, change, set(listed if first is None else first))
@@ -142,6 +145,8 @@ def _record(context: Context, begin: Entry, told: str | None) -> None:
         _note(context, begin, "sent")
         wait_for(context, begin.address, begin.id or "", begin.project, set())
     _note(context, begin, "done", id)
+    if begin.step == "create" and id:
+        mark_first_version(context, begin.address, id)
 
 
 def _note(context: Context, begin: Entry, type: EntryType, id: str | None = None) -> None:
@@ -160,7 +165,7 @@ def _look(
     id, project = resource.id, resource.project
     if step == "delete":
         ready = wait_for(context, change.address, id, project, {"stopped", "failed"})
-    elif step == "update":  # refused while another one is under way
+    elif step in ("update", "restart"):  # refused while something else is under way
         ready = wait_for(context, change.address, id, project, {"served", "failed", "stopped"})
     else:
         ready = look(kind, api, id, project)

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 from friendli_iac.core.diff import readable
 from friendli_iac.core.journal import Entry
-from friendli_iac.errors import NotFound, SettleError
+from friendli_iac.core.state import Fence
+from friendli_iac.errors import ApiError, NotFound, SettleError
 from friendli_iac.executor.context import Context
 from friendli_iac.executor.look import look
 from friendli_iac.resources.base import Kind, Observed
@@ -50,7 +51,20 @@ def resolve(
             id=id,
         )
     )
+    if begun.step == "create" and id:
+        mark_first_version(context, begun.address, id)
     return id
+
+
+def mark_first_version(context: Context, address: str, id: str) -> None:
+    """Notes the version that a create made, so that one by somebody else is told from it."""
+    kind, api = context.kind_of(address)
+    try:
+        version = kind.newest_version(api, id)
+    except ApiError:  # the create is known, and that is what matters
+        return
+    fence = Fence(version)
+    context.write(Entry("fence", context.clock.now(), address=address, fence=fence))
 
 
 def locate(

@@ -136,14 +136,13 @@ class EndpointKind:
         ]
 
     def steps(self, action: Action, observed: Observed | None) -> tuple[Step, ...]:
-        stopped = observed is not None and observed.health == "stopped"
         ended = observed is not None and observed.health in ("ending", "stopped")
         end: tuple[Step, ...] = ("delete",) if ended else ("terminate", "delete")
         match action:
             case "create":
                 return ("create",)
             case "update":
-                return ("update", "restart") if stopped else ("update",)
+                return ("update", "restart") if ended else ("update",)
             case "replace":
                 return (*end, "create")
             case "delete":

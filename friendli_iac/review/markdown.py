@@ -8,9 +8,10 @@ from friendli_iac.review import words
 
 def render(plan: Plan) -> str:
     """GitHub-flavoured Markdown: the summary first, then a section a resource."""
-    title = words.headline(plan) if plan.pending_changes or plan.refusals else "no changes"
+    title = words.headline(plan) if words.is_work(plan) else "no changes"
     lines = [f"### friendli-iac plan: {title}", "", f"For {_text(words.place(plan))}", ""]
-    lines += [f"- {_text(note)}" for note in plan.notes] + [""] * bool(plan.notes)
+    notes = words.notes(plan)
+    lines += [f"- {_text(note)}" for note in notes] + [""] * bool(notes)
     for refusal in plan.refusals:
         lines += [f"> **Refused** `{refusal.address}`: {_text(refusal.message)}"]
         lines += [f"> {_text(refusal.next)}", ""]

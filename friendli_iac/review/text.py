@@ -26,7 +26,7 @@ def render(plan: Plan, *, reads: int | None = None, paint: Paint = plain) -> str
     lines = [f"Plan for {words.place(plan)}"]
     if reads is not None:
         lines.append(f"{reads} read{'s' * (reads != 1)}, 0 writes, nothing woken")
-    lines += [f"note: {note}" for note in plan.notes]
+    lines += [f"note: {note}" for note in words.notes(plan)]
     told: dict[tuple[str, ...], str] = {}
     for change in words.by_severity(plan.changes):
         lines += ["", *_block(change, told, paint)]
@@ -96,7 +96,7 @@ def _footer(plan: Plan, paint: Paint) -> list[str]:
         lines.append(paint(f"REFUSED {refusal.address}: {refusal.message}", "red"))
         lines += [f"    {refusal.next}", ""]
     lines += filter(None, [words.unchanged(plan), words.total_cost(plan)])
-    if plan.pending_changes or plan.refusals:
+    if words.is_work(plan):
         return [*lines, words.headline(plan)]
     return [
         *lines,

@@ -131,10 +131,22 @@ def labels(change: Change) -> str:
     return " ".join(f"{key}={what}" for key, what in found.items())
 
 
+def notes(plan: Plan) -> list[str]:
+    """What concerns the plan as a whole."""
+    left = [f"an interrupted apply left open: {one}; it is settled first" for one in plan.unsettled]
+    return [*plan.notes, *left]
+
+
+def is_work(plan: Plan) -> bool:
+    """Whether "no changes" would be a lie."""
+    return bool(plan.pending_changes or plan.refusals or plan.unsettled)
+
+
 def headline(plan: Plan) -> str:
     """`1 to create, 2 to update, 38 unchanged`."""
     counts = summary(plan)
-    parts = [f"{counts[action]} to {action}" for action in COUNTED if action in counts]
+    parts = [f"{len(plan.unsettled)} to settle"] * bool(plan.unsettled)
+    parts += [f"{counts[action]} to {action}" for action in COUNTED if action in counts]
     if counts.get("no-op"):
         parts.append(f"{counts['no-op']} unchanged")
     return ", ".join(parts) or "nothing in the manifests or in state"
@@ -146,7 +158,7 @@ def unchanged(plan: Plan) -> str:
     doubtful = sum(bool(change.notes) for change in quiet)
     presumed = len(quiet) - doubtful
     parts = [f"{presumed} presumed for write-only fields, as last sent"] * bool(presumed)
-    parts += [f"{doubtful} UNKNOWN: somebody else made a version"] * bool(doubtful)
+    parts += [f"{doubtful} UNKNOWN, as said above"] * bool(doubtful)
     return f"{len(quiet)} unchanged: {', '.join(parts)}" if quiet else ""
 
 

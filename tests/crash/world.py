@@ -28,7 +28,7 @@ from friendli_iac.emulator import Emulator
 from friendli_iac.emulator.app import create_app
 from friendli_iac.emulator.control_app import control_app
 from friendli_iac.emulator.edge import Edge
-from friendli_iac.engine import Applied, ApplyOptions, Engine, Selection
+from friendli_iac.engine import ApplyOptions, Engine, Report, Selection
 from friendli_iac.manifest.model import Declared
 from friendli_iac.resources import KINDS
 from friendli_iac.resources.base import Address
@@ -248,7 +248,7 @@ class World:
             parallelism=1,
         )
 
-    def apply(self, wanted: Wishes, fuse: Fuse | None = None, **options: Any) -> Applied:
+    def apply(self, wanted: Wishes, fuse: Fuse | None = None, **options: Any) -> Report:
         """One run of `apply`; Killed when the fuse blows."""
         return self.engine(fuse).apply(
             lambda planner: planner(wanted, Selection()),

@@ -98,7 +98,8 @@ class Scene:
         return text
 
     def _note_ids(self) -> None:
-        for endpoint in self.emulator.endpoints():
+        made = self.emulator.endpoints()  # side by side, so in an order of their own
+        for endpoint in sorted(made, key=lambda e: str(e["versions"][0]["settings"]["name"])):
             self._ids.setdefault(endpoint["id"], f"ep{len(self._ids) + 1}")
 
     def _requests(self) -> list[str]:
@@ -107,7 +108,7 @@ class Scene:
         reads = [r for r in requests if r["method"] == "GET"]
         refused = [r for r in reads if r["status"] not in (200, 404)]
         if refused:  # which others had been sent by then is a matter of chance
-            lines = [f"> GET {r['path']}: {r['status']}" for r in refused]
+            lines = sorted({f"> GET: {r['status']}" for r in refused})
         else:
             counts = sorted(Counter(r["path"] for r in reads).items())
             lines = [f"> {count} x GET {path}" for path, count in counts]

@@ -1,0 +1,115 @@
+"""Why a plan must not be applied as it is, and the way out. Each refusal is about one address."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from friendli_iac.core.plan import Change, Refusal
+from friendli_iac.core.scene import Scene
+from friendli_iac.core.state import State
+from friendli_iac.resources import KINDS
+from friendli_iac.resources.base import Address, Observed
+
+
+def refusals(scene: Scene, change: Change) -> list[Refusal]:
+    """What stands against one change."""
+    found = []
+    if change.destructive and change.protected:
+        found.append(
+            Refusal(
+                change.address,
+                f"it is protected (preventDestroy), and this plan would {change.action} it",
+                "Apply `lifecycle: {preventDestroy: false}` for it first, then try again.",
+            )
+        )
+    if change.after is not None and change.steps:
+        kind = KINDS[Address.parse(change.address).kind]
+        found += [
+            Refusal(change.address, conflict, "Say both in the manifest, so that they agree.")
+            for conflict in kind.conflicts(change.after.spec)
+        ]
+    if change.takes_a_name:
+        found += _own_twins(scene, change) or _strange_twins(scene, change)
+    return found
+
+
+def _own_twins(scene: Scene, change: Change) -> list[Refusal]:
+    kind = Address.parse(change.address).kind
+    others = scene.names.get((kind, change.project, change.name), [])
+    return [
+        Refusal(
+            change.address,
+            f"{other} is called {change.name!r} in project {change.project} already",
+            f"If it is the same endpoint: friendli-iac state mv {other} {change.address}. "
+            "Otherwise choose another spec.name, or apply the change of the other one first.",
+        )
+        for other in others
+        if other != change.address
+    ]
+
+
+def _strange_twins(scene: Scene, change: Change) -> list[Refusal]:
+    # A twin of a create that is open is most likely its own: settling finds out, before applying.
+    if scene.open.get(change.address) == "create":
+        return []
+    twins = [
+        other
+        for other in scene.strangers
+        if (other.project, other.name) == (change.project, change.name)
+    ]
+    if not twins:
+        return []
+    ids = ", ".join(f"{twin.id} ({twin.status})" for twin in twins)
+    imports = " or ".join(f"friendli-iac import {change.address} {twin.id}" for twin in twins)
+    return [
+        Refusal(
+            change.address,
+            f"an endpoint called {change.name!r} is in project {change.project} already, "
+            f"and it is not ours: {ids}",
+            f"Adopt it with {imports}, or choose another spec.name. It was not touched.",
+        )
+    ]
+
+
+def gone_at_once(
+    state: State,
+    live: Mapping[str, Observed | None],
+    listed: Mapping[tuple[str, str], Mapping[str, Observed]],
+) -> list[Refusal]:
+    """A refusal for each project of which everything in state is gone: more likely the wrong token,
+    team or address than that somebody deleted it all.
+    """
+    places: dict[tuple[str, str], list[str]] = {}
+    for address, resource in state.resources.items():
+        places.setdefault((Address.parse(address).kind, resource.project), []).append(address)
+    found = []
+    for place, addresses in sorted(places.items()):
+        missing = sorted(a for a in addresses if a in live and live[a] is None)
+        there = any(
+            live.get(a) is not None or state.resources[a].id in listed.get(place, ())
+            for a in addresses
+        )
+        if missing and not there:
+            found.append(
+                Refusal(
+                    missing[0],
+                    f"everything in state of project {place[1]} is gone at once: "
+                    + ", ".join(missing),
+                    "Check token and team with friendli-iac doctor. If it was really deleted "
+                    "elsewhere: friendli-iac state forget " + " ".join(missing),
+                )
+            )
+    return found
+
+
+def in_a_circle(addresses: Sequence[str]) -> list[Refusal]:
+    """The refusal for changes that wait for one another."""
+    if not addresses:
+        return []
+    return [
+        Refusal(
+            addresses[0],
+            "dependsOn goes in a circle: " + " → ".join(addresses),
+            "Take one of these out of metadata.dependsOn.",
+        )
+    ]
