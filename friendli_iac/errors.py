@@ -9,7 +9,6 @@
     │   └── Unreachable         1   no usable answer came: whether it took effect is unknown
     ├── StateError              1   the state or its journal cannot be read or written
     ├── SettleError             4   an interrupted apply left something only a person can decide
-    ├── PartlyApplied           4   some changes were made, others were not
     ├── Refused                 5   protection or policy forbids it; nothing was sent
     ├── StalePlan               6   what the plan was made from has moved
     ├── Locked                  7   another apply is at work
@@ -58,11 +57,14 @@ class Problem(NamedTuple):
 
 
 class ManifestError(FriendliIacError):
-    """All problems of one run, in the order of the files."""
+    """The problems of one run, in the order of the files, and how many `more` there are: nobody
+    reads thousands.
+    """
 
-    def __init__(self, problems: Sequence[Problem]) -> None:
+    def __init__(self, problems: Sequence[Problem], more: int = 0) -> None:
         self.problems = tuple(sorted(set(problems)))
-        count = len(self.problems)
+        self.more = more
+        count = len(self.problems) + more
         super().__init__(
             f"{count} problem{'s' if count != 1 else ''} in the manifests",
             safe="Nothing was sent and nothing was changed.",
@@ -143,10 +145,6 @@ class SettleError(FriendliIacError):
         super().__init__(message, safe=safe, next=next)
         self.address = address
         self.candidates = tuple(candidates)
-
-
-class PartlyApplied(FriendliIacError):
-    exit_code = 4
 
 
 class Refused(FriendliIacError):

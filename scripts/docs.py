@@ -23,7 +23,7 @@ from rich.console import Console as RichConsole
 from rich.text import Text
 
 from friendli_iac.cli.console import Console
-from friendli_iac.cli.main import cli, run
+from friendli_iac.cli.main import cli, run, subcommands
 from friendli_iac.cli.options import with_apply, with_manifests, with_selection, with_target
 from friendli_iac.emulator import Emulator
 from friendli_iac.manifest.schema import manifest_schema, settings_schema
@@ -204,7 +204,7 @@ def cli_reference() -> str:
 
 
 def _commands(group: click.Group, path: str) -> Iterator[tuple[str, click.Command]]:
-    for name, command in group.commands.items():
+    for name, command in subcommands(group).items():
         if isinstance(command, click.Group):
             yield from _commands(command, f"{path} {name}")
         else:

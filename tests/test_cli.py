@@ -12,7 +12,7 @@ import click
 import pytest
 
 from friendli_iac import __version__
-from friendli_iac.cli.main import cli
+from friendli_iac.cli.main import cli, subcommands
 from friendli_iac.emulator import Emulator
 
 from .harness import Project, endpoint, writes
@@ -23,7 +23,7 @@ HEAVY = ("httpx", "asyncio", "deepdiff", "pydantic", "rich")
 def commands(group: click.Group = cli, prefix: tuple[str, ...] = ()) -> list[tuple[str, ...]]:
     """Every command, with the words that call it."""
     found = []
-    for name, command in group.commands.items():
+    for name, command in subcommands(group).items():
         found.append((*prefix, name))
         if isinstance(command, click.Group):
             found += commands(command, (*prefix, name))
@@ -80,7 +80,7 @@ def test_every_command_and_option_has_a_short_and_a_long_help(
     command: click.Command = cli
     for word in words:
         assert isinstance(command, click.Group)
-        command = command.commands[word]
+        command = subcommands(command)[word]
     assert not command.get_short_help_str(limit=64).endswith("..."), command.help
     for option in command.params:
         assert not isinstance(option, click.Option) or option.help, option.name

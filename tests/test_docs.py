@@ -13,7 +13,7 @@ import yaml
 
 import friendli_iac
 from friendli_iac import errors
-from friendli_iac.cli.main import EXIT_CODES, cli
+from friendli_iac.cli.main import EXIT_CODES, cli, subcommands
 from friendli_iac.errors import FriendliIacError
 from scripts.docs import stale_docs
 
@@ -153,6 +153,6 @@ def test_every_option_in_a_document_exists() -> None:
 def options(command: click.Command) -> set[str]:
     """The options of a command and of those below it."""
     found = {name for parameter in command.params for name in parameter.opts}
-    for inner in command.commands.values() if isinstance(command, click.Group) else ():
+    for inner in subcommands(command).values() if isinstance(command, click.Group) else ():
         found |= options(inner)
     return found

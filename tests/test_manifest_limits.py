@@ -2,15 +2,24 @@
 
 from __future__ import annotations
 
+import io
 import os
 import subprocess
 import sys
 import time
 from pathlib import Path
+from unittest import mock
 
 import pytest
 
+from friendli_iac.cli.session import _stdin
+from friendli_iac.errors import ManifestError
+from friendli_iac.manifest.document import MAX_PROBLEMS
 from friendli_iac.manifest.files import MAX_FILE
+from friendli_iac.manifest.load import MAX_DOCUMENTS
+from friendli_iac.review.diagnostics import render_github, render_json, render_text
+from tests.harness import Project
+from tests.harness import endpoint as harness_endpoint
 from tests.manifest_files import ENDPOINT, at, endpoint, load, only, problems, write
 
 
@@ -139,6 +148,16 @@ def test_links_do_not_lead_out_of_the_project(tmp_path: Path) -> None:
     assert only(root).rule == "outside"
     assert only(root, [str(root / "link.yaml")]).rule == "outside"
     assert only(root, [str(root / "folder")]).rule == "outside"
+    (root / "link.yaml").unlink()
+    for entry in ("folder", "fold*", "folder/*.yaml", "folder/secret.yaml"):
+        write(tmp_path, project__friendli_iac=f"manifests: [chat.yaml, '{entry}']\n")
+        assert only(root).rule == "outside", entry
+    (root / "near").symlink_to("sub")
+    write(tmp_path, project__sub__b=endpoint("b"), project__friendli_iac="manifests: [near]\n")
+    assert len(load(root).resources) == 1
+    (root / "near").unlink()
+    (root / "sub/b.yaml").unlink()
+    (root / "link.yaml").symlink_to("../outside/secret.yaml")
     assert load(root, [str(tmp_path / "outside/secret.yaml")]).resources
     (root / "friendli-iac.yaml").unlink()
     (root / "friendli-iac.yaml").symlink_to("../outside/secret.yaml")
@@ -176,11 +195,74 @@ def test_an_entry_of_manifests_that_matches_nothing(tmp_path: Path) -> None:
     assert (problem.rule, at(problem)) == ("no-manifests", (3, 5))
 
 
-def test_many_broken_documents_stay_quick(tmp_path: Path) -> None:
-    write(tmp_path, all="---\n".join(endpoint(f"e{n}", "  a: b: c\n") for n in range(2_000)))
+def depending(name: str, needed: str) -> str:
+    return endpoint(name).replace("labels:", f"dependsOn: [Endpoint/{needed}]\n  labels:")
+
+
+FLOODS: dict[str, tuple[int, list[str]]] = {
+    "syntax": (2_000, [endpoint(f"e{n}", "  a: b: c\n") for n in range(2_000)]),
+    "keys": (
+        4_000,
+        [endpoint("e", f"  engine: {{{', '.join(f'k{n}: 1' for n in range(4_000))}}}\n")],
+    ),
+    "labels": (
+        4_000,
+        [endpoint("e").replace("team: search", ", ".join(f"l{n}: 1" for n in range(4_000)))],
+    ),
+    "one key each": (3_000, [endpoint(f"e{n}", "  nope: 1\n") for n in range(3_000)]),
+    "dependencies": (3_000, [depending(f"e{n}", f"x{n}") for n in range(3_000)]),
+    "circles": (100, [depending(f"e{n}", f"e{n ^ 1}") for n in range(1_000)]),
+    "names": (2_999, [endpoint("e")] * 3_000),
+}
+
+
+@pytest.mark.parametrize("flood", FLOODS)
+def test_a_flood_of_problems_stays_quick_and_is_counted(tmp_path: Path, flood: str) -> None:
+    count, documents = FLOODS[flood]
+    write(tmp_path, all="---\n".join(documents))
     begin = time.process_time()
-    assert len(problems(tmp_path)) == 2_000
-    assert time.process_time() - begin < 5
+    with pytest.raises(ManifestError) as caught:
+        load(tmp_path)
+    assert time.process_time() - begin < 3
+    error = caught.value
+    shown = error.problems
+    assert str(error) == f"{count} problems in the manifests"
+    assert (len(shown), error.more) == (min(count, MAX_PROBLEMS), max(0, count - MAX_PROBLEMS))
+    assert all(problem.line for problem in shown)
+    if error.more:
+        assert render_json(shown, error.more)["error_count"] == count
+        assert f"200 problems in 1 file, and {error.more} more" in render_text(
+            shown, more=error.more
+        )
+        assert f"::error::{error.more} more" in render_github(shown, error.more)
+
+
+def test_a_flood_on_the_command_line_tells_its_true_size(project: Project) -> None:
+    project.write("---\n".join(harness_endpoint(f"e{n}", more="  nope: 1\n") for n in range(300)))
+    assert "200 problems in 1 file, and 100 more" in project.run("validate").err
+    assert project.run("validate", "--format", "json").json["error_count"] == 300
+    assert "::error::100 more" in project.run("validate", "--format", "github").out
+    assert "and 100 more" in project.run("plan").err
+
+
+def test_twenty_thousand_documents_in_a_file_and_no_more(tmp_path: Path) -> None:
+    write(tmp_path, chat=ENDPOINT + "---\n" * MAX_DOCUMENTS)
+    problem = only(tmp_path)
+    assert (problem.rule, problem.line) == ("too-large", 10 + MAX_DOCUMENTS)
+    write(tmp_path, chat=ENDPOINT + "---\n" * (MAX_DOCUMENTS - 1))
+    assert load(tmp_path).resources
+    write(tmp_path, other="# iac\n" + "a: 1\n---\n" * (MAX_DOCUMENTS + 5))
+    assert load(tmp_path).resources
+    write(tmp_path, other="a: 1\n---\n" * (MAX_DOCUMENTS + 5) + endpoint("hidden"))
+    assert only(tmp_path).rule == "too-large"
+
+
+def test_standard_input_is_not_read_to_a_far_end(project: Project) -> None:
+    given = io.StringIO("#" * (MAX_FILE + 1000))
+    with mock.patch("sys.stdin", given):
+        assert len(_stdin()) == given.tell() == MAX_FILE + 1
+    refused = project.run("validate", "-f", "-", stdin="#" * (MAX_FILE + 1))
+    assert "<stdin>: larger than 8 MiB" in refused.err, refused
 
 
 def test_loading_imports_nothing_heavy() -> None:

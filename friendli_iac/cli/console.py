@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import json
 import os
 import re
 import sys
 from collections.abc import Mapping
+from itertools import islice
 
 import click
 
@@ -16,6 +16,7 @@ from friendli_iac.errors import FriendliIacError, ManifestError
 _STEERING = re.compile(
     "\x1b(?!\\[[0-9;]*m)|[\x00-\x08\x0b-\x1a\x1c-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]"
 )
+PIECES = 10_000  # of a JSON document that are printed at once
 CI_VARIABLES = ("CI", "GITHUB_ACTIONS", "GITLAB_CI", "BUILDKITE", "CIRCLECI", "TF_BUILD")
 
 
@@ -31,6 +32,8 @@ class Console:
 
     def hide(self, *secrets: str) -> None:
         """Replaces these texts by `***` in all that is printed from now on."""
+        import json  # 3 ms, which `--version` need not wait for
+
         long_enough = [secret for secret in secrets if len(secret) > 3]
         self._secrets += [*long_enough, *(json.dumps(secret)[1:-1] for secret in long_enough)]
         self._secrets.sort(key=len, reverse=True)
@@ -49,10 +52,16 @@ class Console:
         click.echo(self.safe(text), nl=newline, color=self.coloured(sys.stdout))
 
     def out_json(self, document: Mapping[str, object]) -> None:
-        """A JSON document, to stdout; the only one of a run."""
+        """A JSON document, to stdout; the only one of a run. In pieces, for it may be large: a
+        secret cannot be cut in two, because a piece holds whole strings.
+        """
+        import json
+
         self._told = True
-        text = json.dumps(document, indent=2, ensure_ascii=False)
-        click.echo(self.redact(text), color=False)
+        pieces = json.JSONEncoder(indent=2, ensure_ascii=False).iterencode(document)
+        while batch := "".join(islice(pieces, PIECES)):
+            click.echo(self.redact(batch), nl=False, color=False)
+        click.echo()
 
     def err(self, text: str, *, newline: bool = True) -> None:
         """Everything else, to stderr. Never fails: an apply must not end because nobody reads."""
@@ -66,7 +75,8 @@ class Console:
         if isinstance(error, ManifestError):
             from friendli_iac.review.diagnostics import render_text
 
-            self.err(render_text(error.problems, self.coloured(sys.stderr)), newline=False)
+            shown = render_text(error.problems, self.coloured(sys.stderr), error.more)
+            self.err(shown, newline=False)
         else:
             self.err(self.paint("error: ", "red") + str(error))
             for name, text in (("safe", error.safe), ("next", error.next)):

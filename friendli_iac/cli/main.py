@@ -5,11 +5,11 @@ from __future__ import annotations
 import io
 import os
 import sys
+from importlib import import_module
 
 import click
 
 from friendli_iac import __version__
-from friendli_iac.cli import adopting, applying, checking, planning, project, states
 from friendli_iac.cli.console import Console
 from friendli_iac.errors import Cancelled, FriendliIacError, UsageError
 
@@ -23,7 +23,38 @@ Exit codes:
 """
 
 
+# Each with the module that has it.
+COMMANDS = {
+    "init": "project", "validate": "project", "schema": "project",
+    "plan": "planning", "apply": "applying", "destroy": "applying", "show": "planning",
+    "output": "states", "import": "adopting", "state": "states",
+    "doctor": "checking", "emulator": "checking",
+}  # fmt: skip
+
+
+class Commands(click.Group):
+    """Imports a command when it is asked for: `--version` does not wait for any."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return list(COMMANDS)  # in the order in which they are first needed
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        if cmd_name not in COMMANDS:
+            return None
+        module = import_module(f"friendli_iac.cli.{COMMANDS[cmd_name]}")
+        command: click.Command = getattr(module, "import_" if cmd_name == "import" else cmd_name)
+        return command
+
+
+def subcommands(group: click.Group) -> dict[str, click.Command]:
+    """The commands of a group by name, all imported."""
+    context = click.Context(group)
+    found = {name: group.get_command(context, name) for name in group.list_commands(context)}
+    return {name: command for name, command in found.items() if command is not None}
+
+
 @click.group(
+    cls=Commands,
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
     epilog=EXIT_CODES,
 )
@@ -36,15 +67,6 @@ def cli(context: click.Context) -> None:
     """
     if context.obj is None:
         context.obj = Console()
-
-
-for command in (
-    project.init, project.validate, project.schema,
-    planning.plan, applying.apply, applying.destroy, planning.show,
-    states.output, adopting.import_, states.state,
-    checking.doctor, checking.emulator,
-):  # fmt: skip
-    cli.add_command(command)
 
 
 def main() -> None:

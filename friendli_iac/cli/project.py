@@ -93,26 +93,26 @@ def init(console: Console, /, folder: Path) -> int:
 def validate(console: Console, /, format_: str, **options: Any) -> int:
     """Check the manifests.
 
-    Reports every problem at once; sends nothing.
+    Reports all problems at once, up to 200 of them; sends nothing.
     """
     from friendli_iac.cli.session import opened
     from friendli_iac.review.diagnostics import render_github, render_json, render_text
 
     target, reading = take_target(options), take_reading(options, os.environ)
-    count = 0
+    count = more = 0
     problems: tuple[Problem, ...] = ()
     try:
         with opened(target, console, online=False) as session:
             manifest = session.manifest(reading)
         count = len(manifest.resources) + len(manifest.templates)
     except ManifestError as error:
-        problems = error.problems
+        problems, more = error.problems, error.more
     if format_ == "json":
-        console.out_json(render_json(problems))
+        console.out_json(render_json(problems, more))
     elif format_ == "github":
-        console.out(render_github(problems), newline=False)
+        console.out(render_github(problems, more), newline=False)
     elif problems:
-        console.err(render_text(problems, console.coloured(sys.stderr)), newline=False)
+        console.err(render_text(problems, console.coloured(sys.stderr), more), newline=False)
     if not problems and format_ != "json":
         console.err(f"valid: {count} document{'s' if count != 1 else ''}")
     return 1 if problems else 0

@@ -1,7 +1,7 @@
 """`decide` for one resource and `assemble` for all of them: what is wanted against what is there.
 
-Pure: the engine reads, the planner decides, the executor obeys. Plan, destroy and import are the
-same two functions with other wishes.
+Pure: the engine reads, the planner decides, the executor obeys. Plan and destroy are the same two
+functions with other wishes.
 """
 
 from __future__ import annotations

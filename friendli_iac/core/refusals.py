@@ -26,7 +26,7 @@ def refusals(scene: Scene, change: Change) -> list[Refusal]:
         kind = KINDS[Address.parse(change.address).kind]
         found += [
             Refusal(change.address, conflict, "Say both in the manifest, so that they agree.")
-            for conflict in kind.conflicts(change.after.spec)
+            for conflict in kind.conflicts(change.after.spec, {f.path for f in change.fields})
         ]
     if change.takes_a_name:
         found += _own_twins(scene, change) or _strange_twins(scene, change)

@@ -23,11 +23,34 @@ Loader: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 Keys = tuple[str | int, ...]  # the way to a value: keys of mappings and indices of lists
 
 MAX_DEPTH = 64  # of mappings and lists in one another
+MAX_PROBLEMS = 200  # that are told of in one run
 
 _SNIPPET = 160  # characters of a line that a problem shows
 # Such a line ends a document wherever it stands, in a block of text and between quotes too
 # (YAML 1.2, 9.1.2), so that documents can be told apart before anything is parsed.
 _BOUNDARY = re.compile(r"^---(?=\s|\Z)|^\.\.\.[ \t]*(?:#.*)?\r?$", re.MULTILINE)
+
+
+class Report(list[Problem]):
+    """The first MAX_PROBLEMS problems, and how many `more` there were."""
+
+    more = 0
+
+    @property
+    def full(self) -> bool:
+        return len(self) >= MAX_PROBLEMS
+
+    def append(self, problem: Problem) -> None:
+        if self.full:
+            self.more += 1
+        else:
+            super().append(problem)
+
+    def take(self, other: Report) -> None:
+        """Adds all problems of another report."""
+        for problem in other:
+            self.append(problem)
+        self.more += other.more
 
 
 @dataclass(frozen=True, eq=False, slots=True)
@@ -112,6 +135,22 @@ def _lines(document: Document) -> list[str]:
     return document.content.splitlines()
 
 
+_Pair = tuple[yaml.Node, yaml.Node]
+
+
+@lru_cache(maxsize=64)
+def _pairs(document: Document) -> dict[yaml.MappingNode, dict[str, _Pair]]:
+    """The keys and values of the document's mappings, as far as they have been asked for."""
+    return {}
+
+
+def _pair(document: Document, node: yaml.MappingNode, key: str) -> _Pair | None:
+    known = _pairs(document)
+    if node not in known:  # of a key that is written twice, the first counts
+        known[node] = {k.value: (k, v) for k, v in reversed(node.value) if type(k.value) is str}
+    return known[node].get(key)
+
+
 @lru_cache(maxsize=64)
 def _root(document: Document) -> yaml.Node | None:
     content, depth = document.content, 0
@@ -132,13 +171,12 @@ def _find(document: Document, path: Keys) -> tuple[yaml.Node | None, yaml.Node |
     node = _root(document)
     for step in path:
         if isinstance(node, yaml.MappingNode):
-            pairs = ((k, v) for k, v in node.value if k.value == str(step))
+            found = _pair(document, node, str(step))
         elif isinstance(node, yaml.SequenceNode) and str(step).isdigit():
             items = node.value[int(step) : int(step) + 1]
-            pairs = ((item, item) for item in items)
+            found = (items[0], items[0]) if items else None
         else:
             return name, node, False
-        found = next(pairs, None)
         if found is None:
             return name, node, False
         name, node = found

@@ -21,7 +21,6 @@ MAX_NAME = 63  # characters
 _KEYS = ("apiVersion", "kind", "metadata", "spec")
 _METADATA_KEYS = ("name", "labels", "dependsOn")
 _NAME = re.compile(NAME)
-_NEARLY_OURS = re.compile(r"friend[a-z]*[-_]?iac", re.IGNORECASE)
 
 
 @dataclass(frozen=True, eq=False, slots=True)
@@ -33,12 +32,6 @@ class Envelope:
     labels: dict[str, str]
     depends_on: dict[Address, int]  # to the index in metadata.dependsOn
     spec: Any
-
-
-def is_ours(data: object) -> bool:
-    """Whether a document says that it is one of ours, however misspelt."""
-    version = data.get("apiVersion") if isinstance(data, dict) else None
-    return isinstance(version, str) and _NEARLY_OURS.match(version) is not None
 
 
 def open_envelope(
@@ -101,6 +94,10 @@ class _Opener:
         if value is INVALID or (isinstance(value, str) and value in known):
             return value is not INVALID
         rule = "unknown-kind" if key == "kind" else "api-version"
+        for written in data if key not in data else ():
+            if written not in _KEYS and did_you_mean(written, [key]):
+                self._problem("unknown-key", *unknown_key(written, [key]), (written,), key=True)
+                return False
         if key not in data:
             self._problem("required", f"{key} is required", f"add {key}: {known[0]}", ())
             return False

@@ -6,6 +6,7 @@ import re
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from difflib import get_close_matches
+from functools import partial
 from typing import Any
 
 from pydantic import BaseModel, ValidationError
@@ -47,11 +48,13 @@ class Finding:
 
 def findings(
     model: type[SpecModel], error: ValidationError, raw: Callable[[Keys], str | None]
-) -> Iterator[Finding]:
-    """What pydantic found, without what was reported before. `raw` gives a value as written."""
+) -> Iterator[Callable[[], Finding]]:
+    """What pydantic found, without what was reported before, each put into words when it is called.
+    `raw` gives a value as written.
+    """
     for detail in error.errors(include_url=False):
         if detail["input"] is not INVALID:
-            yield _finding(model, detail, raw)
+            yield partial(_finding, model, detail, raw)
 
 
 def did_you_mean(word: str, known: Iterable[str]) -> str:

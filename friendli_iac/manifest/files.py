@@ -12,6 +12,7 @@ from pathlib import Path
 from friendli_iac.errors import Problem
 from friendli_iac.manifest.document import Document
 from friendli_iac.manifest.model import Project
+from friendli_iac.manifest.ours import bytes_are_ours, may_be_ours
 
 SETTINGS = "friendli-iac.yaml"
 STDIN = "<stdin>"
@@ -20,8 +21,6 @@ MAX_TOTAL = 64 * 2**20  # bytes
 
 _SUFFIXES = (".yaml", ".yml")
 _SKIPPED = frozenset({"node_modules"})
-# A near miss counts as ours too: a misspelt apiVersion must not make a resource disappear.
-_OURS = re.compile(rb"""apiVersion["']?[ \t]*:[ \t]*["']?[Ff]riend[a-z]*[-_]?[Ii][Aa][Cc]""")
 # Outside of YAML's printable characters, or a line break that not everybody counts as one.
 _FORBIDDEN = re.compile(
     "[^\t\n\r\x20-\x7e\xa0-\u2027\u202a-\ud7ff\ue000-\ufefe\uff00-\ufffd\U00010000-\U0010ffff]"
@@ -47,7 +46,7 @@ def label(path: Path) -> str:
 def read_text(path: Path, report: list[Problem], *, only_ours: bool = False) -> str | None:
     """The text of a regular file, or None after a problem was reported.
 
-    With `only_ours`, also None for a file that has no apiVersion of ours, whatever is in it.
+    With `only_ours`, also None for most files that are none of ours, whatever is in them.
     """
     name = label(path)
     try:
@@ -64,14 +63,18 @@ def read_text(path: Path, report: list[Problem], *, only_ours: bool = False) -> 
     except ValueError:  # a NUL in the name
         report.append(Problem(name, 0, 0, "there is no such file", "check the path", rule="file"))
         return None
-    if only_ours and not _OURS.search(data):
+    if only_ours and not may_be_ours(data):
         return None
     if len(data) > MAX_FILE:
+        if only_ours and not bytes_are_ours(data):
+            return None
         report.append(_too_large(name, MAX_FILE))
         return None
     try:
         return data.decode()
     except UnicodeDecodeError as error:
+        if only_ours and not bytes_are_ours(data):
+            return None
         line = data.count(b"\n", 0, error.start)
         column = error.start - (data.rfind(b"\n", 0, error.start) + 1)
         message = "the file is not valid UTF-8 text"
@@ -175,11 +178,14 @@ def _matches(
     found = [project.root] if Path(pattern) == Path() else sorted(project.root.glob(pattern))
     hits = 0
     for path in found:
+        if path.name == SETTINGS:
+            continue
+        hits += 1
+        if not inside(path, project.root, report):
+            continue
         if path.is_dir():
-            hits += 1
             yield from ((file, False) for file in walk(path, report))
-        elif path.name != SETTINGS and inside(path, project.root, report):
-            hits += 1
+        else:
             yield path, True
     if not hits and document:
         report.append(

@@ -10,17 +10,20 @@ from typing import Any
 from pydantic import ValidationError
 
 from friendli_iac.errors import ManifestError, Problem
-from friendli_iac.manifest.document import Document, split
-from friendli_iac.manifest.envelope import API_VERSION, Envelope, is_ours, open_envelope
+from friendli_iac.manifest.document import Document, Report, split
+from friendli_iac.manifest.envelope import API_VERSION, Envelope, open_envelope
 from friendli_iac.manifest.explain import Finding, findings
 from friendli_iac.manifest.files import SETTINGS, Text, manifest_texts
 from friendli_iac.manifest.model import Layer, Manifest, Project, origins
+from friendli_iac.manifest.ours import is_ours, text_is_ours
 from friendli_iac.manifest.project import read_mapping
 from friendli_iac.manifest.reader import EMPTY, INVALID, read
 from friendli_iac.manifest.resolve import Checked, references, resolve
 from friendli_iac.manifest.variables import Variables
 from friendli_iac.resources import KINDS, TEMPLATES
 from friendli_iac.resources.spec import Spec, SpecModel, canonical, get_path, overlay
+
+MAX_DOCUMENTS = 20_000  # in one file
 
 _MODELS: dict[str, type[SpecModel]] = {**{n: k.model for n, k in KINDS.items()}, **TEMPLATES}
 
@@ -42,9 +45,9 @@ def load_manifest(
     last one first), which win over the defaults in friendli-iac.yaml. `allow_env` are patterns of
     names that `${env:NAME}` may show beyond FRIENDLI_PROJECT_ID and FRIENDLI_TEAM_ID.
 
-    Raises ManifestError with all problems of all files.
+    Raises ManifestError with the problems of all files.
     """
-    report: list[Problem] = []
+    report = Report()
     found = [read_mapping(file, report) for file in variable_files]
     values = Variables(
         project.variables,
@@ -58,16 +61,17 @@ def load_manifest(
         loader.add(text)
     if not loader.documents and not report:
         report.append(_nothing(project, files))
-    report += values.unused(files_too=not files)
+    for problem in values.unused(files_too=not files):
+        report.append(problem)
     manifest = resolve(loader.checked, report, complete=not files)
     secrets = values.sensitive()
     if report:
-        raise ManifestError([_redacted(problem, secrets) for problem in report])
+        raise ManifestError([_redacted(problem, secrets) for problem in report], report.more)
     return replace(manifest, sensitive=secrets)
 
 
 class _Loader:
-    def __init__(self, project: Project, variables: Variables, report: list[Problem]) -> None:
+    def __init__(self, project: Project, variables: Variables, report: Report) -> None:
         self.checked: list[Checked] = []
         self.documents = 0
         self._variables = variables
@@ -81,22 +85,29 @@ class _Loader:
         nothing in it is ours.
         """
         ours = text.named
-        problems: list[Problem] = []
+        problems = Report()
         if "${var." in text.text:
             self._variables.note_uses(text.text)
-        for document in split(text.file, text.text):
+        for number, document in enumerate(split(text.file, text.text)):
+            if number == MAX_DOCUMENTS:
+                ours = ours or text_is_ours(text.text[document.start :])
+                message = f"more than {MAX_DOCUMENTS:,} documents in one file"
+                place = (document.line + 1, 1)
+                problems.append(document.problem_at(place, "too-large", message, "split the file"))
+                break
             data = read(document, problems)
             if data is EMPTY:
                 continue
-            ours = ours or data is INVALID or is_ours(data)
+            if not ours:
+                ours = text_is_ours(document.content) if data is INVALID else is_ours(data)
             self.documents += ours
             envelope = open_envelope(document, data, self._variables, problems)
             if envelope is not None:
                 self._check(envelope, problems)
         if ours:
-            self._report += problems
+            self._report.take(problems)
 
-    def _check(self, envelope: Envelope, report: list[Problem]) -> None:
+    def _check(self, envelope: Envelope, report: Report) -> None:
         address = envelope.address
         layers: tuple[Layer, ...] = (Layer(envelope.document, ("spec",)),)
         written = envelope.spec
@@ -108,7 +119,10 @@ class _Loader:
             spec = canonical(_MODELS[address.kind].model_validate(written))
         except ValidationError as error:
             for finding in findings(_MODELS[address.kind], error, lambda p: _raw(layers, p)):
-                report.append(_placed(finding, layers))
+                if report.full or self._report.full:  # nobody reads it: words and place cost time
+                    report.more += 1
+                else:
+                    report.append(_placed(finding(), layers))
         named = {path: get_path(written, path) for path in references(_MODELS[address.kind])}
         self.checked.append(
             Checked(
@@ -131,8 +145,8 @@ class _Loader:
         try:
             _MODELS[kind].model_validate(expanded)
         except ValidationError as error:
-            for finding in findings(_MODELS[kind], error, lambda p: _raw(layers, p)):
-                if not finding.partial:
+            for put in findings(_MODELS[kind], error, lambda p: _raw(layers, p)):
+                if not (finding := put()).partial:
                     self._report.append(_placed(finding, layers))
         return expanded
 

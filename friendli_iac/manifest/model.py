@@ -70,6 +70,14 @@ class Declared:
                 return _source(at, written)
         return _source(document, ("metadata", "name") if keys == ("name",) else ())
 
+    def wrote(self, path: str) -> bool:
+        """Whether the user wrote the value at `path`: in the document, as a default of the project,
+        or in a template. Costs as much as `source`.
+        """
+        keys = tuple(path.split("."))
+        here = get_path(self.spec, path, UNSET) is not UNSET
+        return here and next(origins(self.layers, keys), None) is not None
+
 
 def origins(layers: tuple[Layer, ...], path: Keys) -> Iterator[tuple[Document, Keys]]:
     """The documents that say something at `path` of the spec, and where they say it."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import copy
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, cached_property
 from graphlib import CycleError, TopologicalSorter
 
 from friendli_iac.errors import Problem
@@ -38,8 +38,13 @@ def resolve(checked: Sequence[Checked], report: list[Problem], *, complete: bool
     return _Resolver(checked, report, complete).manifest()
 
 
+_MAX_GUESSES = 100_000  # names that words without meaning are compared with, at 10 µs each
+_MAX_CYCLES = 100  # that are told of; to find the next one takes a walk through everything
+
+
 class _Resolver:
     def __init__(self, checked: Sequence[Checked], report: list[Problem], complete: bool) -> None:
+        self._guesses = 0
         self._report, self._complete = report, complete
         self._all = checked
         self._known: dict[Address, Checked] = {}
@@ -97,8 +102,7 @@ class _Resolver:
         return Declared(address, spec, one.labels, tuple(one.depends_on), layers)
 
     def _dangling(self, one: Checked, path: str, kind: str, name: str) -> None:
-        known = [address.name for address in self._known if address.kind == kind]
-        remedy = did_you_mean(name, known) or f"add a document with kind: {kind}"
+        remedy = self._near(name, self._names.get(kind, [])) or f"add a document with kind: {kind}"
         if not self._complete:
             remedy += "; with -f, only the files that it names are read: add the one that has it"
         document, written = next(origins(one.layers, tuple(path.split("."))))
@@ -136,7 +140,10 @@ class _Resolver:
                     )
                 elif needed in self._known:
                     graph.setdefault(address, []).append(needed)
-        while cycle := _cycle(graph):
+        for _ in range(_MAX_CYCLES):
+            cycle = _cycle(graph)
+            if not cycle:
+                break
             # graphlib gives each before the one that needs it; people read it the other way.
             ring = cycle[::-1]
             document: Document = self._known[ring[0]].document
@@ -158,9 +165,25 @@ class _Resolver:
             return message, "remove it; a reference is enough"
         if needed in self._known or (needed.kind in KINDS and not self._complete):
             return None
-        known = [str(address) for address in self._known if address.kind in KINDS]
-        remedy = did_you_mean(str(needed), known) or f"the resources are {', '.join(known[:10])}"
+        known = self._resources
+        remedy = self._near(str(needed), known) or f"the resources are {', '.join(known[:10])}"
         return f"there is no {needed}", remedy
+
+    @cached_property
+    def _resources(self) -> list[str]:
+        return [str(address) for address in self._known if address.kind in KINDS]
+
+    @cached_property
+    def _names(self) -> dict[str, list[str]]:
+        found: dict[str, list[str]] = {}
+        for address in self._known:
+            found.setdefault(address.kind, []).append(address.name)
+        return found
+
+    def _near(self, word: str, known: Sequence[str]) -> str:
+        """`did_you_mean`, as long as there are not too many to ask for."""
+        self._guesses += len(known)
+        return did_you_mean(word, known) if self._guesses <= _MAX_GUESSES else ""
 
 
 @cache

@@ -29,6 +29,10 @@ _VAR = re.compile(rf"\{{var\.({_NAME})\}}")
 _ENV = re.compile(rf"\{{env:({_NAME})\}}")
 _USED = re.compile(rf"\$\{{var\.({_NAME})\}}")
 
+# Characters. A short document could otherwise grow to more than the machine has.
+MAX_VALUE = 64 * 2**10
+MAX_EXPANDED = 64 * 2**20  # of all values of a run together
+
 
 class Variables:
     """The values of a run. `files` are the variable files, each with its data."""
@@ -47,6 +51,7 @@ class Variables:
         self._environ = environ
         self._allow_env = tuple(allow_env)
         self._used: set[str] = set()
+        self._expanded = 0
 
     def note_uses(self, text: str) -> None:
         """Remembers which variables a file names, also where the file cannot be read further."""
@@ -88,10 +93,11 @@ class Variables:
         if type(value) is not str or "${" not in value:
             return value
         parts: list[Any] = []
-        end = 0
+        end = size = 0
         for match in _EXPRESSION.finditer(value):
             try:
                 found = "${" if match[1] == "${" else self._resolve(match[1])
+                size += self._count(found, size)
                 if match[0] == value:
                     return found
                 if isinstance(found, dict | list):
@@ -108,6 +114,24 @@ class Variables:
             parts += value[end : match.start()], _text(found)
             end = match.end()
         return "".join((*parts, value[end:]))
+
+    def _count(self, found: Any, before: int) -> int:
+        """The size of what is put in; fails where it and what came `before` are too large."""
+        size = len(found) if isinstance(found, str) else len(str(found))
+        self._expanded += size
+        if before + size > MAX_VALUE:
+            raise _Failed(
+                "too-large",
+                f"longer than {MAX_VALUE:,} characters with its variables put in",
+                "use shorter variables, or fewer",
+            )
+        if self._expanded > MAX_EXPANDED:
+            raise _Failed(
+                "too-large",
+                f"variables have put more than {MAX_EXPANDED:,} characters into the manifests",
+                "use shorter variables, or fewer",
+            )
+        return size
 
     def _resolve(self, expression: str) -> Any:
         if match := _VAR.fullmatch(expression):

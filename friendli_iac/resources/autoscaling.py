@@ -13,7 +13,7 @@ from friendli_iac.resources.spec import Duration, Int, SpecModel
 class Scaling(SpecModel):
     """How many replicas an endpoint may have, by load."""
 
-    min_replicas: Annotated[Int, Field(ge=0)] | None = Field(
+    min_replicas: Annotated[Int, Field(ge=0, le=10)] | None = Field(
         default=None,
         description="Replicas that are always kept. 0 lets the endpoint sleep when idle (the next "
         "request waits for a cold start; asleep for 48 hours, it is terminated).",

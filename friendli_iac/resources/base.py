@@ -6,7 +6,7 @@ live resource is read and which requests change it. Nothing outside that file kn
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal, Protocol
 
@@ -51,7 +51,6 @@ class Observed:
     health: Health
     phase: str | None = None
     error: str | None = None
-    created_at: str | None = None
     updated_at: str | None = None
     version: int | None = None
     team: str | None = None
@@ -71,6 +70,7 @@ class Kind(Protocol):
 
     name: str
     model: type[SpecModel]
+    prices: str  # where `hourly_cost` has them from, such as "list prices of 2025-09"
 
     def desired(self, address: Address, written: Spec) -> Spec:
         """What the manifest wants: `written` with the defaults that are always managed."""
@@ -88,8 +88,11 @@ class Kind(Protocol):
         """`target` with what a request must say and neither manifest nor live resource gave."""
         ...
 
-    def conflicts(self, target: Spec) -> list[str]:
-        """Why the API would refuse `target`, where only the whole of it shows that."""
+    def conflicts(self, target: Spec, changed: Collection[str]) -> list[str]:
+        """Why no request can bring `target` about, where only the whole of it shows that.
+
+        `changed` are the paths whose values are to change.
+        """
         ...
 
     def steps(self, action: Action, observed: Observed | None) -> tuple[Step, ...]:

@@ -7,7 +7,7 @@ operation that rolls back.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Any, Protocol
 
 from friendli_iac.resources import instances
@@ -92,6 +92,7 @@ class EndpointKind:
 
     name = "Endpoint"
     model: type[SpecModel] = EndpointSpec
+    prices = f"list prices of {instances.LIST_PRICES_DATE}"
 
     def desired(self, address: Address, written: Spec) -> Spec:
         always: Spec = {"name": address.name, "engine": {"contentLogging": False}}
@@ -101,8 +102,8 @@ class EndpointKind:
         return overlay(EndpointSpec, {"engine": {"contentLogging": False}}, spec)
 
     def inheritable(self, current: Spec, desired: Spec) -> Spec:
-        repo = "model.huggingFace.repo"
-        if get_path(current, repo) == get_path(desired, repo):
+        repo = get_path(desired, "model.huggingFace.repo")
+        if repo in (None, get_path(current, "model.huggingFace.repo")):  # None: the repo stays
             return current
         # A commit of another repository means nothing in this one.
         kept = copied(current)
@@ -118,22 +119,33 @@ class EndpointKind:
         tokenizer.setdefault("skipSpecialTokens", True)
         scaling = full.setdefault("autoscaling", {})
         if "replicas" not in scaling:
-            low = scaling.setdefault("minReplicas", min(0, scaling.get("maxReplicas", 0)))
+            low = scaling.setdefault("minReplicas", 0)
             scaling.setdefault("maxReplicas", max(1, low))
             scaling.setdefault("cooldown", 300)
         if "gpu" in full.get("instance", {}):
             full["instance"].setdefault("count", 1)
         return full
 
-    def conflicts(self, target: Spec) -> list[str]:
+    def conflicts(self, target: Spec, changed: Collection[str]) -> list[str]:
+        stays = "one of them is not in the manifest, or ignored, and stays as it is live"
+        found = []
         scaling = target.get("autoscaling", {})
         low, high = scaling.get("minReplicas", 0), scaling.get("maxReplicas", 0)
-        if "replicas" in scaling or low <= high:
-            return []
-        return [
-            f"autoscaling.maxReplicas {high} would be below minReplicas {low}: one of them is not "
-            "in the manifest, or ignored, and stays as it is live"
-        ]
+        if "replicas" not in scaling and low > high:
+            found.append(
+                f"autoscaling.maxReplicas {high} would be below minReplicas {low}: {stays}"
+            )
+        moves = "instance.gpu" in changed or "instance.count" in changed
+        if moves and "instance" in target and _option(target) is None:
+            gpu, count = target["instance"].get("gpu"), target["instance"].get("count")
+            found.append(f"no instance of gpu {gpu} with count {count} is known: {stays}")
+        source = get_path(target, "model.huggingFace", {})
+        if source and "repo" not in source:
+            found.append(
+                "model.huggingFace.revision would be sent without a repo, which the API never "
+                "shows: it is ignored in the manifest, and was never applied or imported with --set"
+            )
+        return found
 
     def steps(self, action: Action, observed: Observed | None) -> tuple[Step, ...]:
         ended = observed is not None and observed.health in ("ending", "stopped")
@@ -225,7 +237,6 @@ class EndpointKind:
             health=self.health(word),
             phase=status.get("phase"),
             error=status.get("errorCode"),
-            created_at=status.get("createdAt"),
             updated_at=status.get("updatedAt"),
             team=spec.get("teamId"),
             details=status,
@@ -237,19 +248,13 @@ def _body(spec: Spec) -> dict[str, Any]:
     because whether the API merges or replaces what a body leaves out is documented nowhere.
     """
     body: dict[str, Any] = {"name": spec["name"]}
-    instance = spec.get("instance", {})
-    option = instance.get("optionId") or instances.option_id(
-        instance.get("gpu", ""), instance.get("count", 1)
-    )
-    if option:  # a GPU that an answer named and no table knows is left as it is
-        body["instanceOptionId"] = option
-    source = spec.get("model", {})
-    if "huggingFace" in source:
-        body["hfModelRepo"] = source["huggingFace"]["repo"]
-        if "revision" in source["huggingFace"]:
-            body["hfModelRepoRevision"] = source["huggingFace"]["revision"]
-    elif "uploaded" in source:
-        body["uploadedModelId"] = source["uploaded"]["id"]
+    source = {
+        "instanceOptionId": _option(spec),  # a GPU that an answer named and no table knows stays
+        "hfModelRepo": get_path(spec, "model.huggingFace.repo"),
+        "hfModelRepoRevision": get_path(spec, "model.huggingFace.revision"),
+        "uploadedModelId": get_path(spec, "model.uploaded.id"),
+    }
+    body |= {key: value for key, value in source.items() if value is not None}
     values = {key: get_path(spec, path) for path, key in _ADVANCED.items()}
     body["advanced"] = {key: value for key, value in values.items() if value is not None}
     scaling = spec.get("autoscaling", {})
@@ -262,6 +267,12 @@ def _body(spec: Spec) -> dict[str, Any]:
             "cooldownPeriod": scaling["cooldown"],
         }
     return body
+
+
+def _option(spec: Spec) -> str | None:
+    instance = spec.get("instance", {})
+    known = instances.option_id(instance.get("gpu", ""), instance.get("count", 1))
+    return instance.get("optionId") or known
 
 
 ENDPOINT = EndpointKind()

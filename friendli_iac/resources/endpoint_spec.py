@@ -35,7 +35,8 @@ class HuggingFaceModel(SpecModel):
     )
     revision: Annotated[Text, WriteOnly()] | None = Field(
         default=None,
-        description="The commit. Left out, Friendli takes the newest one when it deploys.",
+        description="The commit. Left out on a create, Friendli takes the newest one; left out "
+        "later, the commit stays.",
     )
 
 
@@ -196,8 +197,15 @@ class Lifecycle(SpecModel):
     @field_validator("ignore_changes")
     @classmethod
     def _paths_exist(cls, paths: list[str] | None) -> list[str] | None:
-        known = [path for path, leaf in leaves(EndpointSpec).items() if not leaf.local]
+        fields = leaves(EndpointSpec)
+        known = [path for path, leaf in fields.items() if not leaf.local]
         for path in paths or ():
+            if path in fields and fields[path].ref:  # only what the template says is ever sent
+                raise PydanticCustomError(
+                    "ignore_changes",
+                    "ignoreChanges: {path} is only a reference; ignore {block}",
+                    {"path": path, "block": path.rpartition(".")[0]},
+                )
             if not any(leaf == path or leaf.startswith(path + ".") for leaf in known):
                 raise PydanticCustomError(
                     "ignore_changes", "ignoreChanges: there is no field {path}", {"path": path}

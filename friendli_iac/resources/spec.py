@@ -129,7 +129,8 @@ class SpecModel(BaseModel):
     def _one_alternative(self) -> Self:
         if not self.ALTERNATIVES:
             return self
-        written = set(canonical(self))
+        fields = type(self).model_fields
+        written = {fields[name].alias or name for name in self.model_fields_set}
         named = [group for group in self.ALTERNATIVES if written.intersection(group)]
         groups = ["/".join(group) for group in self.ALTERNATIVES]
         if len(named) > 1:

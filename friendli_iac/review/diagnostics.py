@@ -15,8 +15,8 @@ _BOLD, _RED, _BLUE, _RESET = "\x1b[1m", "\x1b[1;31m", "\x1b[1;34m", "\x1b[0m"
 _UNPRINTABLE = re.compile("[\x00-\x08\x0a-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069]")
 
 
-def render_text(problems: Sequence[Problem], color: bool = False) -> str:
-    """Each problem with its line and its remedy, and then how many there are.
+def render_text(problems: Sequence[Problem], color: bool = False, more: int = 0) -> str:
+    """Each problem with its line and its remedy, and then how many there are, `more` included.
 
     With `color`, ANSI codes are put in.
     """
@@ -25,23 +25,29 @@ def render_text(problems: Sequence[Problem], color: bool = False) -> str:
         return "No problems.\n"
     files = len({problem.file for problem in problems})
     total = f"{_count(len(problems), 'problem')} in {_count(files, 'file')}"
+    if more:
+        total = f"{total}, and {more} more that are not shown"
     return "\n".join((*blocks, _paint(total, _BOLD, color) + "\n"))
 
 
-def render_json(problems: Sequence[Problem]) -> dict[str, Any]:
-    """The shape that `terraform validate -json` has, with the rule's id on each problem."""
+def render_json(problems: Sequence[Problem], more: int = 0) -> dict[str, Any]:
+    """The shape that `terraform validate -json` has, with the rule's id on each problem.
+
+    `more` are counted and not shown.
+    """
     return {
         "format_version": FORMAT_VERSION,
         "valid": not problems,
-        "error_count": len(problems),
+        "error_count": len(problems) + more,
         "warning_count": 0,
         "diagnostics": [_diagnostic(problem) for problem in problems],
     }
 
 
-def render_github(problems: Sequence[Problem]) -> str:
+def render_github(problems: Sequence[Problem], more: int = 0) -> str:
     """Workflow commands, one a line, that GitHub shows beside the lines of a pull request."""
-    return "".join(f"{_annotation(problem)}\n" for problem in problems)
+    rest = f"::error::{more} more problems are not shown\n" if more else ""
+    return "".join(f"{_annotation(problem)}\n" for problem in problems) + rest
 
 
 def _block(problem: Problem, color: bool) -> str:

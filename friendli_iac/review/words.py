@@ -10,7 +10,6 @@ from friendli_iac.core.diff import DEFAULT, FieldChange
 from friendli_iac.core.plan import Change, Plan, summary
 from friendli_iac.resources import KINDS
 from friendli_iac.resources.base import Action, Address, Kind
-from friendli_iac.resources.instances import LIST_PRICES_DATE
 from friendli_iac.resources.spec import format_duration, leaves
 
 # Most severe first: what a reviewer must not miss stands on top.
@@ -190,9 +189,10 @@ def total_cost(plan: Plan) -> str:
     before = (sum(b[0] for b, _ in known), sum(b[1] for b, _ in known))
     after = (sum(a[0] for _, a in known), sum(a[1] for _, a in known))
     spans = [after] if before == after else [before, after]
+    prices = ", ".join(sorted({_kind(change).prices for change in plan.changes}))
     hour = " → ".join(money(span) for span in spans)
     month = " → ".join(money((s[0] * HOURS_A_MONTH, s[1] * HOURS_A_MONTH), 0) for s in spans)
-    line = f"{hour} /h   ({month} per {HOURS_A_MONTH} h; list prices of {LIST_PRICES_DATE})"
+    line = f"{hour} /h   ({month} per {HOURS_A_MONTH} h; {prices})"
     line += ", as before" if before == after else ""
     missing = len(plan.changes) - len(known)
     return line + (f", without {missing} of unknown price" if missing else "")
