@@ -315,3 +315,20 @@ def test_the_environment_of_the_process_is_never_read(
     monkeypatch.setitem(os.environ, "FRIENDLI_PROJECT_ID", "from-the-process")
     write(tmp_path, chat=ENDPOINT.replace("p1", "${env:FRIENDLI_PROJECT_ID}"))
     assert only(tmp_path).rule == "missing-variable"
+
+
+def test_who_wrote_a_value(tmp_path: Path) -> None:
+    settings = "defaults: {Endpoint: {engine: {maxBatchSize: 8}, autoscaling: {replicas: 2}}}\n"
+    extra = "  autoscaling: {policy: interactive}\n  engine: {contentLogging: false}\n"
+    write(tmp_path, friendli_iac=settings, chat=endpoint(extra=extra), policy=POLICY)
+    chat = load(tmp_path).resources[CHAT]
+    assert chat.wrote("engine.contentLogging")
+    assert chat.wrote("engine.maxBatchSize")
+    assert chat.wrote("autoscaling.maxReplicas")
+    assert not chat.wrote("autoscaling.replicas")
+    assert not chat.wrote("engine.maxTokenCount")
+    write(tmp_path, friendli_iac="", chat=endpoint())
+    plain = load(tmp_path).resources[CHAT]
+    assert plain.spec["engine"]["contentLogging"] is False
+    assert not plain.wrote("engine.contentLogging")
+    assert not Declared(CHAT, plain.spec, {}, ()).wrote("project")

@@ -101,6 +101,14 @@ SPEC_PROBLEMS = [
         ("ignore-changes", 11, 30, "there is no field engine.nope", "Paths of fields"),
     ),
     (
+        "  lifecycle: {ignoreChanges: [autoscaling.policy]}",
+        ("ignore-changes", 11, 30, "autoscaling.policy is only a reference", "Paths of fields"),
+    ),
+    (
+        "  autoscaling: {minReplicas: 11}",
+        ("range", 11, 30, "minReplicas must be at most 10, not 11", "Replicas that are always"),
+    ),
+    (
         "  lifecycle: {ignoreChanges: engine}",
         ("type", 11, 30, 'ignoreChanges must be a list, not "engine"', "Paths"),
     ),

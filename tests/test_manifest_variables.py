@@ -233,3 +233,35 @@ def test_the_values_to_redact_are_those_of_every_source(tmp_path: Path) -> None:
     )
     assert manifest.sensitive == ("fourteen", "three", "twoo", "one")
     assert "three" not in repr(manifest)
+
+
+# --- bounds ------------------------------------------------------------------------------------
+
+
+def test_a_value_does_not_grow_without_end(tmp_path: Path) -> None:
+    big = {"big": "x" * 20_000}
+    write(tmp_path, chat=endpoint(extra="  versionComment: ${var.big}${var.big}${var.big}\n"))
+    assert load(tmp_path, variables=big).resources
+    write(tmp_path, chat=endpoint(extra=f"  versionComment: {'${var.big}' * 1_000}\n"))
+    problem = only(tmp_path, variables=big)
+    assert (problem.rule, at(problem)) == ("too-large", (11, 19))
+    assert "longer than 65,536 characters" in problem.message
+    write(tmp_path, chat=endpoint(extra="  versionComment: ${var.big}\n"))
+    assert only(tmp_path, variables={"big": "x" * 70_000}).rule == "too-large"
+
+
+def test_variables_do_not_fill_the_memory(tmp_path: Path) -> None:
+    labels = ", ".join(f"l{n}: '${{var.big}}'" for n in range(1_200))
+    write(tmp_path, chat=endpoint().replace("team: search", labels))
+    found = problems(tmp_path, variables={"big": "x" * 60_000})
+    assert {problem.rule for problem in found} == {"too-large"}
+    assert "more than 67,108,864 characters" in found[0].message
+
+
+def test_a_variable_that_is_a_structure_has_a_size(tmp_path: Path) -> None:
+    write(tmp_path, chat=endpoint(extra="  engine: ${var.block}\n"))
+    (tmp_path / "vars.yml").write_text(
+        "block: {" + ", ".join(f"a{n}: x" for n in range(8_000)) + "}"
+    )
+    problem = only(tmp_path, ["chat.yaml"], variable_files=[tmp_path / "vars.yml"])
+    assert (problem.rule, at(problem)) == ("too-large", (11, 11))

@@ -148,6 +148,7 @@ def test_values_that_nobody_states_are_told_when_they_are_sent_on_a_guess(
     planned = project.run("plan").out
     assert "engine.queue.timeoutMs" in planned
     assert "UNKNOWN → 1000" in planned
+    assert "(as sent before)" in planned
 
 
 def test_fixed_replicas_give_way_to_an_autoscaling_that_came_from_outside(

@@ -14,7 +14,8 @@ from friendli_iac.core.state import Applied
 from friendli_iac.resources.base import Kind
 from friendli_iac.resources.spec import Leaf, Spec, copied, drop_path, get_path, leaves, overlay
 
-DEFAULT = "(default)"  # the source of a value that no manifest says
+# The source of a value that no manifest says: a default of ours, or what we sent before.
+DEFAULT, KEPT = "(default)", "(as sent before)"
 
 
 @dataclass(frozen=True)

@@ -10,7 +10,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, replace
 
 from friendli_iac.core.canonical import digest
-from friendli_iac.core.diff import DEFAULT, FieldChange, current, difference, readable
+from friendli_iac.core.diff import DEFAULT, KEPT, FieldChange, current, difference, readable
 from friendli_iac.core.plan import Change, Plan, change_key, in_order
 from friendli_iac.core.refusals import gone_at_once, in_a_circle, refusals
 from friendli_iac.core.scene import Decision, Scene, Wish
@@ -123,7 +123,7 @@ def _missing(kind: Kind, wish: Wish, resource: Resource | None) -> Change:
         project=found.target["project"],
         name=found.target["name"],
         after=_after(wish, found.target),
-        fields=_located(kind, wish, found.fields),
+        fields=_located(wish, found.fields),
         waits_for=tuple(map(str, wish.depends_on)),
         cost_before=NOTHING,
         cost_after=kind.hourly_cost(found.target),
@@ -145,7 +145,7 @@ def _existing(
     )
     after = _after(wish, found.target)
     ours = _own_fields(applied, after)
-    fields = _located(kind, wish, found.fields + ours)
+    fields = _located(wish, found.fields + ours)
     remote = [f for f in fields if not f.local]
     action: Action = "no-op"
     reason = ""
@@ -216,16 +216,14 @@ def _own_fields(applied: Applied, after: Applied) -> tuple[FieldChange, ...]:
     return tuple(labels)
 
 
-def _located(kind: Kind, wish: Wish, fields: Iterable[FieldChange]) -> tuple[FieldChange, ...]:
-    """`fields` with the places of their wishes; a default of ours has none."""
-    always = kind.desired(wish.address, {})
+def _located(wish: Wish, fields: Iterable[FieldChange]) -> tuple[FieldChange, ...]:
+    """`fields` with the places of their wishes; what nobody wrote has none."""
 
     def place(field: FieldChange) -> str:
-        asked = get_path(wish.spec, field.path)
-        ours = asked == get_path(always, field.path)  # both None: `complete` put it in
-        if ours and field.desired is not None and not field.local:
-            return DEFAULT
-        return str(wish.source(field.path))
+        if field.local or field.desired is None or wish.wrote(field.path):
+            return str(wish.source(field.path))
+        stated = get_path(wish.spec, field.path) is not None
+        return KEPT if field.prior is not None and not stated else DEFAULT
 
     return tuple(replace(f, source=place(f)) for f in fields)
 

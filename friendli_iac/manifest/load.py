@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +16,7 @@ from friendli_iac.manifest.envelope import API_VERSION, Envelope, open_envelope
 from friendli_iac.manifest.explain import Finding, findings
 from friendli_iac.manifest.files import SETTINGS, Text, manifest_texts
 from friendli_iac.manifest.model import Layer, Manifest, Project, origins
-from friendli_iac.manifest.ours import is_ours, text_is_ours
+from friendli_iac.manifest.ours import file_is_ours, is_ours, text_is_ours
 from friendli_iac.manifest.project import read_mapping
 from friendli_iac.manifest.reader import EMPTY, INVALID, read
 from friendli_iac.manifest.resolve import Checked, references, resolve
@@ -88,13 +89,14 @@ class _Loader:
         problems = Report()
         if "${var." in text.text:
             self._variables.note_uses(text.text)
-        for number, document in enumerate(split(text.file, text.text)):
-            if number == MAX_DOCUMENTS:
-                ours = ours or text_is_ours(text.text[document.start :])
-                message = f"more than {MAX_DOCUMENTS:,} documents in one file"
-                place = (document.line + 1, 1)
-                problems.append(document.problem_at(place, "too-large", message, "split the file"))
-                break
+        documents = list(islice(split(text.file, text.text), MAX_DOCUMENTS + 1))
+        if len(documents) > MAX_DOCUMENTS:
+            if ours or file_is_ours(text.text):
+                message, last = f"more than {MAX_DOCUMENTS:,} documents in one file", documents[-1]
+                place = (last.line + 1, 1)
+                self._report.append(last.problem_at(place, "too-large", message, "split the file"))
+            return
+        for document in documents:
             data = read(document, problems)
             if data is EMPTY:
                 continue

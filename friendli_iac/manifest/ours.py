@@ -37,16 +37,23 @@ def may_be_ours(data: bytes) -> bool:
 
 def bytes_are_ours(data: bytes) -> bool:
     """Whether some document in a file that cannot be decoded says that it is ours."""
-    text = data.replace(b"\0", b"").decode("latin-1")
+    return file_is_ours(data.replace(b"\0", b"").decode("latin-1"))
+
+
+def file_is_ours(text: str) -> bool:
+    """Whether some document in a file that is not read says that it is ours."""
     return any(text_is_ours(document.content) for document in split("", text))
 
 
 def text_is_ours(text: str) -> bool:
     """Whether a document that cannot be parsed says that it is ours."""
     pairs = _PAIR.findall(text)
-    if any(_is_version(key) and _is_our_version(value) for _, key, value in pairs):
+    top = [(key, value) for indent, key, value in pairs if not indent]
+    if _is_ours(top):
         return True
-    return _is_ours((key, value) for indent, key, value in pairs if not indent)
+    # What is further in counts where the indentation may be what is wrong.
+    deeper = not any(_is_version(key) for key, _ in top)
+    return deeper and any(_is_version(k) and _is_our_version(v) for _, k, v in pairs)
 
 
 def is_ours(data: object) -> bool:
