@@ -4,6 +4,7 @@ refusal, how long anything takes, and that no error shows the token.
 
 from __future__ import annotations
 
+import signal
 import socket
 import threading
 import time
@@ -18,7 +19,13 @@ from friendli_iac.clients import answers
 from friendli_iac.clients.friendli import FriendliApi
 from friendli_iac.clients.http import Http
 from friendli_iac.emulator import Emulator
-from friendli_iac.errors import ApiError, AuthError, Cancelled, Unreachable, UsageError
+from friendli_iac.errors import (
+    ApiError,
+    AuthError,
+    Cancelled,
+    Unreachable,
+    UsageError,
+)
 
 from .harness import TOKEN, Project, endpoint, writes
 
@@ -231,6 +238,33 @@ def test_a_pause_can_be_called_off(emulator: Emulator, known: str) -> None:
     with pytest.raises(Cancelled):
         FriendliApi(http).get_endpoint(known)
     http.close()
+
+
+@pytest.mark.parametrize(
+    ("words", "path"),
+    [
+        (("plan",), "/endpoint$"),
+        (("apply", "--yes"), "/endpoint$"),
+        (("apply", "--yes"), "/status$"),
+    ],
+)
+def test_ctrl_c_does_not_wait_for_a_pause_to_end(
+    words: tuple[str, ...], path: str, project: Project, emulator: Emulator
+) -> None:
+    project.write(endpoint())
+    emulator.fault("GET", path, status=503, retry_after=50, count=None)
+    running = project.spawn(*words)
+    try:
+        while not any(r["status"] == 503 for r in emulator.requests):
+            assert running.poll() is None
+            time.sleep(0.01)
+        time.sleep(0.3)  # the answer is on its way, and then the pause begins
+        running.send_signal(signal.SIGINT)
+        out, err = running.communicate(timeout=10)
+    finally:
+        running.kill()
+    assert running.returncode == Cancelled.exit_code, out + err
+    assert "stopped" in out + err
 
 
 # --- bounds ---

@@ -261,7 +261,7 @@ def test_variables_do_not_fill_the_memory(tmp_path: Path) -> None:
 def test_a_variable_that_is_a_structure_has_a_size(tmp_path: Path) -> None:
     write(tmp_path, chat=endpoint(extra="  engine: ${var.block}\n"))
     (tmp_path / "vars.yml").write_text(
-        "block: {" + ", ".join(f"a{n}: x" for n in range(8_000)) + "}"
+        "block: {" + ", ".join(f"a{n}: {'x' * 20}" for n in range(4_500)) + "}"
     )
     problem = only(tmp_path, ["chat.yaml"], variable_files=[tmp_path / "vars.yml"])
     assert (problem.rule, at(problem)) == ("too-large", (11, 11))

@@ -118,7 +118,11 @@ class Engine:
         if destroy:  # the plan of a project that wants nothing
             read_wishes, selection = dict, replace(selection, complete=True)
         with Observer(known.state, self.apis, self.parallelism) as observer:
-            return make_plan(known, read_wishes, selection, observer, blank, self.clock.now())
+            try:
+                return make_plan(known, read_wishes, selection, observer, blank, self.clock.now())
+            except KeyboardInterrupt:
+                self.stop.set()  # threads that pause before they ask again would be waited for
+                raise
 
     # --- apply ---
 

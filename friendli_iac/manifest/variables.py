@@ -117,8 +117,10 @@ class Variables:
 
     def _count(self, found: Any, before: int) -> int:
         """The size of what is put in; fails where it and what came `before` are too large."""
-        size = len(found) if isinstance(found, str) else len(str(found))
-        self._expanded += size
+        size = 0
+        if self._expanded <= MAX_EXPANDED:  # or else it is not even measured
+            size = len(found) if isinstance(found, str) else len(str(found))
+            self._expanded += size
         if before + size > MAX_VALUE:
             raise _Failed(
                 "too-large",
