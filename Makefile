@@ -51,6 +51,7 @@ format: $(VENV)/.dev
 	$(RUN) ruff format .
 
 bench: $(VENV)/.dev
+	$(RUN) pip install --quiet -e '.[bench]'
 	$(RUN) benchmarks
 
 build: $(VENV)/.dev

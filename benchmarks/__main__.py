@@ -12,7 +12,7 @@ from pathlib import Path
 from benchmarks.world import typical, world, write_manifests
 
 OURS = [sys.executable, "-m", "friendli_iac"]
-PLAN = [*OURS, "plan", "--format", "json"]
+PLAN = [*OURS, "plan"]
 RTT = 0.05
 _missed: list[str] = []
 

@@ -15,6 +15,7 @@ import time
 from collections.abc import Callable, Mapping
 from typing import Any
 from urllib.parse import urlsplit
+from urllib.request import getproxies, proxy_bypass
 
 import httpx
 
@@ -28,6 +29,7 @@ READ_TIMEOUT = 30.0  # for each piece of an answer
 READ_ATTEMPTS = 5
 MAX_DETAIL = 300  # characters of what the API says that an error repeats
 
+_TIMEOUT = httpx.Timeout(READ_TIMEOUT, connect=CONNECT_TIMEOUT).as_dict()
 _TOKEN = re.compile("[!-~]+")
 _HEADER = re.compile("[ -~]*")
 
@@ -59,18 +61,24 @@ class Http:
         for name, value in headers.items():
             _check_header(name, value)
         self.base_url = base_url.rstrip("/")
-        self._headers = {"User-Agent": f"friendli-iac/{__version__}", **headers}
+        self._headers = {
+            "User-Agent": f"friendli-iac/{__version__}",
+            "Accept": "*/*",
+            "Accept-Encoding": "gzip, deflate",
+            **headers,
+        }
         self._secrets = tuple(secret for secret in secrets if secret)
         self._trace = trace
         self._sleep = sleep
         self._transport = transport
-        self._trust_env = not loopback  # a proxy has no business between us and our own machine
+        # A proxy has no business between us and our own machine.
+        self._proxy = None if loopback else _proxy(parts.scheme, parts.hostname or "")
         # One for all threads: to read the certificates takes 20 ms. Plain HTTP needs none.
         self._tls: ssl.SSLContext | bool = (
             httpx.create_ssl_context() if parts.scheme == "https" else False
         )
         self._local = threading.local()
-        self._clients: list[httpx.Client] = []
+        self._connections: list[httpx.BaseTransport] = []
         self._lock = threading.Lock()
         self._pause_until = 0.0
         self.count = 0  # requests sent
@@ -84,9 +92,9 @@ class Http:
     def close(self) -> None:
         """Closes the connections of every thread."""
         with self._lock:
-            for client in self._clients:
-                client.close()
-            self._clients.clear()
+            for connection in self._connections:
+                connection.close()
+            self._connections.clear()
             self._local = threading.local()
 
     def get(
@@ -125,21 +133,21 @@ class Http:
 
     # --- one exchange ---
 
-    def _client(self) -> httpx.Client:
-        client: httpx.Client | None = getattr(self._local, "client", None)
-        if client is None:
-            client = self._local.client = httpx.Client(
-                base_url=self.base_url,
-                headers=self._headers,
-                timeout=httpx.Timeout(READ_TIMEOUT, connect=CONNECT_TIMEOUT),
-                follow_redirects=False,
-                trust_env=self._trust_env,
-                verify=self._tls,
-                transport=self._transport() if self._transport else None,
+    def _connection(self) -> httpx.BaseTransport:
+        """This thread's. Not a whole httpx.Client: we need no cookies and follow no redirects, and
+        a thousand reads take a third less without them.
+        """
+        found: httpx.BaseTransport | None = getattr(self._local, "connection", None)
+        if found is None:
+            found = (
+                self._transport()
+                if self._transport
+                else httpx.HTTPTransport(verify=self._tls, proxy=self._proxy)
             )
+            self._local.connection = found
             with self._lock:
-                self._clients.append(client)
-        return client
+                self._connections.append(found)
+        return found
 
     def _once(
         self,
@@ -155,11 +163,15 @@ class Http:
         started = time.monotonic()
         status = 0
         try:
-            client = self._client()
-            request = client.build_request(
-                method, path, params=params, json=body, headers=dict(headers)
+            request = httpx.Request(
+                method,
+                self.base_url + path,
+                params=params,
+                json=body,
+                headers={**self._headers, **headers},
+                extensions={"timeout": _TIMEOUT},
             )
-            answer = client.send(request, stream=True)
+            answer = self._connection().handle_request(request)
             content = answers.body(answer)
             status = answer.status_code
             self.last_date = answer.headers.get("Date", "")
@@ -255,6 +267,12 @@ def _check_token(secrets: tuple[str, ...]) -> None:
             next="Copy the personal API key (flp_…) once more, and nothing but it, to "
             "FRIENDLI_TOKEN.",
         )
+
+
+def _proxy(scheme: str, host: str) -> str | None:
+    """The proxy that the environment names for `host`; NO_PROXY is respected."""
+    proxies = getproxies()
+    return None if proxy_bypass(host) else proxies.get(scheme) or proxies.get("all")
 
 
 def _check_header(name: str, value: str) -> None:
