@@ -92,6 +92,7 @@ class Scene:
         for id, name in self._ids.items():
             text = text.replace(id, name)
         text = text.replace(self.emulator.url, "http://EMULATOR")
+        text = text.replace("Unprocessable Content", "Unprocessable Entity")  # since Python 3.13
         text = text.replace(str(self.project.root), "PROJECT")
         for pattern, name in VARIES:
             text = re.sub(pattern, name, text)
