@@ -47,6 +47,7 @@ class LocalBackend:
         files: Files | None = None,
         sleep: Callable[[float], None] = time.sleep,
     ) -> None:
+        path = path.resolve()  # a link stays one: state, journal and lock lie where it leads
         self.path = path
         self._files = files or Files()
         self._sleep = sleep
@@ -62,8 +63,13 @@ class LocalBackend:
     # --- reading ---
 
     def read(self) -> Stored:
-        state = self._read_state()
-        lines, _, torn = self._read_journal()
+        # Without the lock, a commit may come between the two: then both are read again.
+        while True:
+            data = self._guarded("read the state", lambda: self._files.read(self.path))
+            lines, _, torn = self._read_journal()
+            if data == self._guarded("read the state", lambda: self._files.read(self.path)):
+                break
+        state = self._parsed(data)
         notices = [*self._left_out, *([torn] if torn else [])]
         if not lines:
             return Stored(state, notices=tuple(notices))
@@ -91,8 +97,7 @@ class LocalBackend:
         entries = tuple(Entry.from_json(line) for line in lines[1:])
         return Stored(state, entries, tuple(notices))
 
-    def _read_state(self) -> State | None:
-        data = self._guarded("read the state", lambda: self._files.read(self.path))
+    def _parsed(self, data: bytes | None) -> State | None:
         if data is None:
             return None
         try:
@@ -166,7 +171,7 @@ class LocalBackend:
                     raise Locked(
                         f"the state is locked: {self._holder(path)}",
                         safe="Nothing was sent.",
-                        next="Wait for it to end, or let this command wait: --lock-timeout 10m.",
+                        next="Wait for it to end. apply and destroy can wait: --lock-timeout 10m.",
                     ) from None
                 self._sleep(0.2)
 

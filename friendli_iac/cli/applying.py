@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import os
+import re
 import signal
+import sys
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
@@ -26,7 +28,14 @@ from friendli_iac.cli.options import (
     with_target,
 )
 from friendli_iac.cli.planning import load_plan, print_plan, selected
-from friendli_iac.errors import FriendliIacError, ManifestError, Refused, StalePlan, UsageError
+from friendli_iac.errors import (
+    Cancelled,
+    FriendliIacError,
+    ManifestError,
+    Refused,
+    StalePlan,
+    UsageError,
+)
 
 if TYPE_CHECKING:
     from friendli_iac.cli.session import Session
@@ -58,6 +67,14 @@ def apply(console: Console, /, planfile: Path | None, format_: str, **options: A
 
     target, reading = take_target(options), take_reading(options, os.environ)
     selection = selected(reading, options)
+    for allowed in options["allow_destroy"]:
+        if allowed != "*" and not re.fullmatch(r"[A-Za-z]+/[^/]+", allowed):
+            raise UsageError(
+                f"--allow-destroy {allowed}: that is no address",
+                safe="Nothing was sent.",
+                next="An address looks like Endpoint/chat. A plan file goes before the options: "
+                "friendli-iac apply FILE --allow-destroy.",
+            )
     if planfile and (selection.narrowed or selection.replace):
         raise UsageError(
             "a saved plan is applied as it is: it cannot be narrowed, nor replace more",
@@ -141,12 +158,12 @@ class _Run:
                 stack.enter_context(progress(self._console)), self._options["parallelism"]
             )
 
+            signals = stack.enter_context(_stoppable(self._console, engine.stop))
+
             def approve(plan: Plan) -> bool:
-                if not (saved or self._approved(plan, sure)):
-                    return False
-                # Only from here on is there anything that must not be cut short.
-                stack.enter_context(_stoppable(self._console, engine.stop))
-                return True
+                with signals.asking():
+                    agreed = saved or self._approved(plan, sure)
+                return agreed and not engine.stop.is_set()
 
             try:
                 done = engine.apply(noted, apply_options, approve, operation=operation, saved=saved)
@@ -243,21 +260,47 @@ def _as_json(done: Report, code: int) -> dict[str, Any]:
     }
 
 
-@contextmanager
-def _stoppable(console: Console, stop: threading.Event) -> Iterator[None]:
+class _Signals:
     """Ctrl-C or SIGTERM once: nothing new starts, and what is in flight is recorded. Twice: at
-    once; the journal knows what was begun.
+    once; the journal knows what was begun. At the prompt, once is enough.
     """
 
-    def handle(number: int, frame: object) -> None:
-        if stop.is_set():
-            raise KeyboardInterrupt
-        stop.set()
-        console.err("stopping: nothing new starts; what was sent is recorded. Again: at once.")
+    def __init__(self, console: Console, stop: threading.Event) -> None:
+        self._console = console
+        self._stop = stop
+        self._asking = False
 
-    previous = {n: signal.signal(n, handle) for n in (signal.SIGINT, signal.SIGTERM)}
+    def handle(self, number: int, frame: object) -> None:
+        if self._asking:
+            raise KeyboardInterrupt
+        if self._stop.is_set():
+            self._console.err(
+                "stopped at once. What was begun is in the journal: the next apply settles it."
+            )
+            if sys.stderr.isatty():
+                sys.stderr.write("\x1b[?25h")  # the live table had hidden the cursor
+            sys.stderr.flush()
+            os._exit(Cancelled.exit_code)  # threads that wait for an answer would hold it up
+        self._stop.set()
+        self._console.err(
+            "stopping: nothing new starts; what was sent is recorded. Again: at once."
+        )
+
+    @contextmanager
+    def asking(self) -> Iterator[None]:
+        self._asking = True
+        try:
+            yield
+        finally:
+            self._asking = False
+
+
+@contextmanager
+def _stoppable(console: Console, stop: threading.Event) -> Iterator[_Signals]:
+    signals = _Signals(console, stop)
+    previous = {n: signal.signal(n, signals.handle) for n in (signal.SIGINT, signal.SIGTERM)}
     try:
-        yield
+        yield signals
     finally:
         for number, handler in previous.items():
             signal.signal(number, handler)

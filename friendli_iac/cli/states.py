@@ -72,8 +72,9 @@ def mv(console: Console, /, address: str, new_address: str, **options: Any) -> i
 
     old, new = parse_address(address), parse_address(new_address)
     with opened(take_target(options), console, online=False) as session:
-        move(session.engine(Lines(console)), old, new)
-    console.err(f"{old} is {new} now. Set metadata.name to {new.name}; spec.name stays {old.name}")
+        name = move(session.engine(Lines(console)), old, new)
+    console.err(f"{old} is {new} now. In its manifest, metadata.name is {new.name}, and the")
+    console.err(f"endpoint goes on being called {name} as long as spec.name says {name}.")
     return 0
 
 

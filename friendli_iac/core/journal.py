@@ -46,8 +46,8 @@ _TYPES = frozenset(get_args(EntryType))
 class Entry:
     """One line of the journal. Which of the fields are set depends on the type:
 
-    - `begin`: key, step, address, id, project, name, after, fence, time, by, and for a create
-      `listed` (the ids that were in the project just before)
+    - `begin`: key, step, address, id, project, name, after, fence, time, by, and just before
+      it, for a create `listed` (the ids in the project), else `seen` (digest of what was readable)
     - `sent`, `done`, `absent`, `refused`: key, step, and what is known of id and time
     - `verified`, `failed`: address, fence, outcome, detail, by
     - `record`, `adopt`: address, after, and for `adopt` id, project, name, fence
@@ -66,6 +66,7 @@ class Entry:
     name: str = ""
     after: Applied | None = None
     fence: Fence = Fence()
+    seen: str = ""
     listed: list[str] | None = None
     outcome: str = ""
     detail: str = ""
@@ -93,7 +94,7 @@ class Entry:
             if fields["type"] not in _TYPES:
                 raise TypeError(f"type {fields['type']!r}")
             return cls(**fields)
-        except (KeyError, TypeError) as error:
+        except (KeyError, TypeError, ValueError) as error:
             raise StateError(
                 f"the journal has an entry that this version does not know: {error}",
                 safe="Neither the state nor the journal was touched.",
@@ -168,6 +169,9 @@ def apply_entry(known: Known, entry: Entry) -> None:
             _close(known, entry.address)
         case "moved" if resource is not None:
             state.resources[entry.name] = state.resources.pop(entry.address)
+            for other in state.resources.values():
+                other.prior = _with_moved(other.prior, entry.address, entry.name)
+                other.pending = _with_moved(other.pending, entry.address, entry.name)
             for moving, begun in known.open.items():
                 if begun.address == entry.address:
                     known.open[moving] = replace(begun, address=entry.name)
@@ -182,6 +186,12 @@ def apply_entry(known: Known, entry: Entry) -> None:
             state.runs.setdefault(entry.plan, Run()).complete = True
         case _:  # about a resource that is no longer ours
             pass
+
+
+def _with_moved(applied: Applied | None, old: str, new: str) -> Applied | None:
+    if applied is None or old not in applied.depends_on:
+        return applied
+    return replace(applied, depends_on=[new if a == old else a for a in applied.depends_on])
 
 
 def _close(known: Known, address: str) -> None:

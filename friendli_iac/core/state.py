@@ -7,6 +7,8 @@ from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from friendli_iac.errors import StateError
+from friendli_iac.resources import KINDS
+from friendli_iac.resources.base import Address
 from friendli_iac.resources.spec import Spec
 
 STATE_VERSION = 1
@@ -120,8 +122,14 @@ class State:
             }
             fields["runs"] = {id: Run(**value) for id, value in fields["runs"].items()}
             fields["lost"] = [Lost(**value) for value in fields.get("lost", ())]
+            fields["open"] = [dict(value) for value in fields.get("open", ())]
+            for address in fields["resources"]:
+                if Address.parse(address).kind not in KINDS:
+                    raise ValueError(f"{address} is of no kind that this version knows")
+            if not isinstance(fields["serial"], int):
+                raise TypeError(f"serial {fields['serial']!r}")
             return cls(**fields)
-        except (KeyError, TypeError, AttributeError) as error:
+        except (KeyError, TypeError, AttributeError, ValueError) as error:
             raise StateError(
                 f"the state cannot be read: {error}",
                 safe="The state was not touched.",

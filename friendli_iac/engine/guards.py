@@ -52,7 +52,7 @@ def _fits(resource: Resource | None, change: Change, run: Run | None) -> bool:
         case "create" | "update":
             return resource is not None and resource.key == change.key
         case "restart":
-            return resource is not None and resource.id == change.id
+            return resource is not None and resource.applied == change.after
         case _:
             return based_on(resource) == change.based_on
 

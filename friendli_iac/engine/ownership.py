@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
@@ -12,6 +13,7 @@ from friendli_iac.core.scene import Wish
 from friendli_iac.core.state import Applied, Fence
 from friendli_iac.engine.engine import ApplyOptions, Engine
 from friendli_iac.errors import NotFound, Refused, UsageError
+from friendli_iac.manifest.envelope import NAME
 from friendli_iac.resources import KINDS
 from friendli_iac.resources.base import Address, Kind, Observed
 from friendli_iac.resources.spec import Spec, get_path, leaves, overlay, parse_value, set_path
@@ -105,8 +107,8 @@ def forget(engine: Engine, addresses: Sequence[str]) -> None:
         context.commit()
 
 
-def move(engine: Engine, old: Address, new: Address) -> None:
-    """Gives a resource another address; the next plan finds it under that one."""
+def move(engine: Engine, old: Address, new: Address) -> str:
+    """Gives a resource another address, under which the next plan finds it. The resource's name."""
     with engine.backend.lock("state mv", engine.environ, 0):
         known, _ = engine.known()
         if str(old) not in known.state.resources:
@@ -114,6 +116,18 @@ def move(engine: Engine, old: Address, new: Address) -> None:
         _kind(new)
         if new.kind != old.kind:
             raise UsageError(f"{old} cannot become {new}: the kinds differ")
+        for begun in known.open.values():
+            if begun.address in (str(old), str(new)):
+                raise Refused(
+                    f"an interrupted apply left open: {begun.step} {begun.address}",
+                    safe="Nothing was moved.",
+                    next="Run friendli-iac apply first: it settles that.",
+                )
+        if not re.fullmatch(NAME, new.name):
+            raise UsageError(
+                f"{new}: a name has small letters, digits, dots and dashes",
+                safe="Nothing was moved.",
+            )
         if str(new) in known.state.resources:
             raise Refused(
                 f"{new} is taken", safe="Nothing was moved.", next="See friendli-iac state list."
@@ -121,6 +135,7 @@ def move(engine: Engine, old: Address, new: Address) -> None:
         context = engine.context(known, ApplyOptions())
         context.write(Entry("moved", context.clock.now(), address=str(old), name=str(new)))
         context.commit()
+        return context.known.state.resources[str(new)].name
 
 
 def _kind(address: Address) -> Kind:

@@ -10,7 +10,7 @@ from typing import Any, Literal, Protocol
 
 from friendli_iac.backends.base import Backend
 from friendli_iac.core.journal import Entry, Known, apply_entry
-from friendli_iac.errors import Cancelled
+from friendli_iac.errors import Cancelled, StateError
 from friendli_iac.resources import KINDS
 from friendli_iac.resources.base import Address, Kind
 
@@ -76,7 +76,13 @@ class Context:
     def write(self, entry: Entry) -> None:
         """Durable first, then known: a kill in between loses nothing."""
         with self._mutex:
-            self.backend.append(entry)
+            try:
+                self.backend.append(entry)
+            except StateError:
+                # What has happened has happened: a commit that still works must not forget it.
+                if entry.type != "begin":
+                    apply_entry(self.known, entry)
+                raise
             apply_entry(self.known, entry)
 
     def commit(self) -> None:

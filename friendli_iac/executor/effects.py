@@ -49,7 +49,8 @@ def perform(
                 safe="Nothing was sent for it.",
                 next="Make a new plan.",
             )
-    for attempt in range(1, ATTEMPTS + 1):
+    attempt, started = 1, context.clock.now()
+    while True:
         begin, gone = _begin(context, change, step, plan, resource, listed, fenced=first)
         context.check_stop()
         context.write(begin)
@@ -63,11 +64,14 @@ def perform(
             context.tell("note", change.address, f"no usable answer ({error}); looking for it")
             if error.retry_after:
                 context.clock.sleep(error.retry_after, context.stop)
-            if resolve(context, begin, accepted=False, turned_away=error.status == TOO_MANY):
+            turned_away = error.status == TOO_MANY
+            if resolve(context, begin, accepted=False, turned_away=turned_away):
                 context.tell("sent", change.address, SENT[step])
                 return
-            if attempt == ATTEMPTS:
+            # Turned away unread, it may be sent again as long as there is time.
+            if attempt == ATTEMPTS or context.clock.now() - started >= context.timeout:
                 raise
+            attempt += not turned_away
         except ApiError:
             _note(context, begin, "refused")
             raise
@@ -94,8 +98,12 @@ def _begin(
     before: list[str] | None = None
     observed: Observed | None = None
     there = context.known.state.resources.get(change.address)
-    if resource is None and there and based_on(there) != change.based_on:
-        raise StalePlan([f"{change.address} is in state: it was created meanwhile"])
+    if resource is None and there:
+        if based_on(there) != change.based_on:
+            raise StalePlan([f"{change.address} is in state: it was created meanwhile"])
+        kind, api = context.kind_of(change.address)
+        if look(kind, api, there.id, there.project):
+            raise StalePlan([f"{change.address} ({there.id}) is there again"])
     if resource is None:
         first = context.known.state.listed_before(change.project, change.name)
         before = _no_twin(context, change, set(listed if first is None else first))
@@ -115,6 +123,7 @@ def _begin(
         name=change.name,
         after=change.after,
         fence=Fence(observed.version, observed.updated_at) if observed else Fence(),
+        seen=seen_digest(context.kind_of(change.address)[0], observed),
         listed=before,
         by=context.by,
     )
@@ -135,14 +144,14 @@ def _send(context: Context, change: Change, begin: Entry) -> str | None:
 
 def _record(context: Context, begin: Entry, told: str | None) -> None:
     """The API accepted it. Whatever goes wrong from here on, it is not sent again."""
-    context.tell("sent", begin.address, SENT[begin.step])
     id = begin.id
-    if begin.step == "create":
-        # Saved before the search: a kill here must not lead to a second GPU.
+    if begin.step in ("create", "delete"):
+        # Saved before anything else: a kill here must not lead to a second GPU.
         _note(context, begin, "sent")
+    context.tell("sent", begin.address, SENT[begin.step])
+    if begin.step == "create":
         id = told or locate(context, begin, accepted=True, timeout=context.timeout)
     elif begin.step == "delete":
-        _note(context, begin, "sent")
         wait_for(context, begin.address, begin.id or "", begin.project, set())
     _note(context, begin, "done", id)
     if begin.step == "create" and id:

@@ -10,10 +10,11 @@ from typing import Literal
 from friendli_iac.core.journal import NOT_APPLIED, Entry
 from friendli_iac.core.plan import Change, Plan
 from friendli_iac.core.state import Resource
-from friendli_iac.errors import Cancelled, FriendliIacError, TimedOut
+from friendli_iac.errors import Cancelled, FriendliIacError, StalePlan, TimedOut
 from friendli_iac.executor.context import Context
 from friendli_iac.executor.effects import perform
 from friendli_iac.executor.gate import RolloutFailed, version_is_needed, wait_until_served
+from friendli_iac.executor.look import look
 
 Result = Literal["applied", "sent", "failed", "timed out", "cancelled", "skipped"]
 
@@ -168,11 +169,20 @@ def _apply(context: Context, plan: Plan, change: Change, no_wait: bool) -> str:
     return text
 
 
+def _check_gone(context: Context, change: Change) -> None:
+    """StalePlan when what is to be forgotten is there after all."""
+    resource = context.known.state.resources.get(change.address)
+    kind, api = context.kind_of(change.address)
+    if resource and look(kind, api, resource.id, resource.project):
+        raise StalePlan([f"{change.address} ({resource.id}) is there again"])
+
+
 def _finish(context: Context, change: Change, recovering: bool, no_wait: bool) -> str:
     """What remains when everything was sent: our own records, or the proof."""
     now = context.clock.now()
     if change.action == "record":
         if change.after is None:
+            _check_gone(context, change)
             context.write(Entry("forget", now, address=change.address))
             return "forgotten: it was gone already"
         context.write(Entry("record", now, address=change.address, after=change.after))

@@ -8,11 +8,12 @@ from __future__ import annotations
 
 from friendli_iac.core.diff import readable
 from friendli_iac.core.journal import Entry
+from friendli_iac.core.planner import seen_digest
 from friendli_iac.core.state import Fence
 from friendli_iac.errors import ApiError, NotFound, SettleError
 from friendli_iac.executor.context import Context
 from friendli_iac.executor.look import look
-from friendli_iac.resources.base import Kind, Observed
+from friendli_iac.resources.base import Observed
 
 LOOK_EVERY = 5.0  # seconds between two looks
 
@@ -36,14 +37,15 @@ def resolve(
     `accepted`: the API said that it would take place. `turned_away`: it said that it would not.
     """
     if begun.step == "create":
-        id = locate(context, begun, accepted=accepted)
+        patience = 0.0 if turned_away else None
+        id = locate(context, begun, accepted=accepted, timeout=patience)
     else:
         # An update that comes late would be one more cold start. The others come to nothing then.
         late = begun.step == "update" and not turned_away
         id = _watch(context, begun, context.settle_grace if late else 0.0)
     context.write(
         Entry(
-            "done" if id else "absent",
+            "done" if id else "refused" if turned_away else "absent",
             context.clock.now(),
             address=begun.address,
             key=begun.key,
@@ -96,9 +98,10 @@ def _watch(context: Context, begun: Entry, patience: float) -> str | None:
     looks, wait = 0, 0.2
     while True:
         left = since + patience - context.clock.now()
-        id = _created(context, begun) if begun.step == "create" else _changed(context, begun)
         looks += 1
-        if id or (looks >= 2 and left <= 0):
+        last = looks >= 2 and left <= 0
+        id = _created(context, begun) if begun.step == "create" else _changed(context, begun, last)
+        if id or last:
             return id
         wait = min(wait * 2, LOOK_EVERY)
         context.pause(min(wait, max(0.0, left)))
@@ -135,8 +138,10 @@ def _several(begun: Entry, ids: list[str]) -> SettleError:
     )
 
 
-def _changed(context: Context, begun: Entry) -> str | None:
-    """The id when what was begun on it shows. A change of what is gone did not take place."""
+def _changed(context: Context, begun: Entry, last: bool) -> str | None:
+    """The id when what was begun on it shows. A change of what is gone did not take place. `last`:
+    there is no more time to wait for more to show.
+    """
     kind, api = context.kind_of(begun.address)
     assert begun.id is not None, "only a create begins without an id"
     observed = look(kind, api, begun.id, begun.project)
@@ -149,18 +154,23 @@ def _changed(context: Context, begun: Entry) -> str | None:
             seen = observed is not None and observed.health in ("changing", "served")
         case _:
             version = kind.newest_version(api, begun.id) if observed else None
-            seen = observed is not None and _updated(kind, begun, observed, version)
+            seen = observed is not None and _updated(context, begun, observed, version, last)
     return begun.id if seen else None
 
 
-def _updated(kind: Kind, begun: Entry, observed: Observed, version: int | None) -> bool:
-    """Nobody sees whose version is whose: one new version that is on its way, or shows what we
-    sent, is ours. Anything else is left to the next plan, which calls it unknown.
+def _updated(
+    context: Context, begun: Entry, observed: Observed, version: int | None, last: bool
+) -> bool:
+    """Nobody sees whose version is whose: one new version is ours when it is on its way, shows what
+    we sent, or still shows at the `last` look what was there before (a roll-out that failed: the
+    gate will say so). Anything else is left to the next plan, which calls it unknown.
     """
     before = begun.fence.version
     if version is None or before is None:
         return observed.health == "changing"
+    kind, _ = context.kind_of(begun.address)
     sent = readable(kind, begun.after.spec) if begun.after else {}
     live = readable(kind, observed.spec)
     shows = all(live.get(path) == value for path, value in sent.items())
-    return version == before + 1 and (observed.health != "served" or shows)
+    ours = shows or (last and seen_digest(kind, observed) == begun.seen)
+    return version == before + 1 and (observed.health != "served" or ours)
