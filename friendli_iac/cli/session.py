@@ -11,16 +11,17 @@ import threading
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from friendli_iac.backends import LocalBackend
 from friendli_iac.cli.console import Console
 from friendli_iac.cli.options import Reading, Target
 from friendli_iac.errors import AuthError, Cancelled, UsageError
 from friendli_iac.manifest import Manifest, Project, find_project, load_manifest
 
 if TYPE_CHECKING:  # what only some commands need is imported where they need it
+    from friendli_iac.backends import LocalBackend
     from friendli_iac.clients.http import Http
     from friendli_iac.engine import Engine
     from friendli_iac.executor.context import Reporter
@@ -38,13 +39,20 @@ class Session:
     project: Project
     environ: Mapping[str, str]
     console: Console
-    backend: LocalBackend
+    state_path: Path
     api: str
     team: str
     emulated: bool
     http: Http | None = None
     url: str = ""
     stop: threading.Event = field(default_factory=threading.Event)  # set: nothing new may start
+
+    @cached_property
+    def backend(self) -> LocalBackend:
+        """Where the state is."""
+        from friendli_iac.backends import LocalBackend
+
+        return LocalBackend(self.state_path)
 
     def manifest(self, reading: Reading) -> Manifest:
         """The manifests. ManifestError with every problem."""
@@ -103,7 +111,7 @@ def opened(target: Target, console: Console, *, online: bool = True) -> Iterator
             project=project,
             environ=environ,
             console=console,
-            backend=LocalBackend(_state_path(target.state, project, emulated)),
+            state_path=_state_path(target.state, project, emulated),
             api=EMULATOR if emulated else (target.base_url or DEFAULT_URL).rstrip("/"),
             team=""
             if emulated
