@@ -7,6 +7,8 @@
     │   ├── AuthError           3   the token is missing, unknown, or may not do this
     │   ├── NotFound            1   404
     │   └── Unreachable         1   no usable answer came: whether it took effect is unknown
+    ├── RolloutFailed           4   what was sent does not serve: a person must look
+    ├── RolledBack             10   what was sent does not serve; what served before does
     ├── StateError              1   the state or its journal cannot be read or written
     ├── SettleError             4   an interrupted apply left something only a person can decide
     ├── Refused                 5   protection or policy forbids it; nothing was sent
@@ -122,6 +124,18 @@ class Unreachable(ApiError):
             next="Try again; `friendli-iac doctor` shows what can be reached.",
         )
         self.retry_after = retry_after
+
+
+class RolloutFailed(FriendliIacError):
+    """What was sent does not serve, and will not by waiting."""
+
+    exit_code = 4
+
+
+class RolledBack(FriendliIacError):
+    """What was sent does not serve, and the settings from before do again, or still."""
+
+    exit_code = 10
 
 
 class StateError(FriendliIacError):

@@ -118,14 +118,21 @@ def test_ctrl_c_during_a_create_records_it_and_begins_nothing_more(
 # --- roll-outs that fail ---
 
 
-def run(project: Project, emulator: Emulator, *wanted: object, **options: object) -> int:
+def run(
+    project: Project,
+    emulator: Emulator,
+    *wanted: object,
+    retry_failed: bool = False,
+    **options: object,
+) -> int:
+    selection = Selection(retry_failed=retry_failed)
     with engine_for(project, emulator) as engine:
         done = engine.apply(
-            lambda plan: plan(wishes(*wanted), Selection()),  # type: ignore[arg-type]
+            lambda plan: plan(wishes(*wanted), selection),  # type: ignore[arg-type]
             ApplyOptions(allow_destroy=frozenset({"*"}), **options),  # type: ignore[arg-type]
             lambda plan: True,
         )
-    return exit_code(done.outcomes)
+    return exit_code(done.outcomes, held=any(change.held for change in done.plan.changes))
 
 
 def action(project: Project, emulator: Emulator, *wanted: object) -> str:
@@ -135,13 +142,12 @@ def action(project: Project, emulator: Emulator, *wanted: object) -> str:
     return change.action
 
 
-def test_a_create_that_fails_is_kept_and_restarted(project: Project, emulator: Emulator) -> None:
+def test_a_create_that_fails_for_a_cause_that_passes_is_tried_again(
+    project: Project, emulator: Emulator
+) -> None:
     emulator.fail_next_rollout("*", "WORKLOAD_INIT_DOWNLOAD_ERROR")
-    assert run(project, emulator, A) == 4
-    assert action(project, emulator, A) == "restart"
     assert run(project, emulator, A) == 0
-    assert [w.split()[0] for w in writes(emulator)] == ["POST", "PUT"]
-    assert len(emulator.endpoints()) == 1
+    assert [w.rsplit("/", 1)[1] for w in writes(emulator)] == ["endpoint", "restart"]
     assert action(project, emulator, A) == "no-op"
 
 
@@ -164,15 +170,18 @@ def test_an_update_that_fails_leaves_the_old_version_serving_and_known(
     (live,) = emulator.endpoints()
     emulator.set_durations(update=5)
     emulator.fail_next_rollout(live["id"], outcome)
-    assert run(project, emulator, BIGGER) == 4
+    assert run(project, emulator, BIGGER) == 10
     resource = project.state["resources"]["Endpoint/a"]
     assert resource["pending"] is None
     assert resource["prior"]["spec"]["engine"]["maxBatchSize"] == 64
     assert [record["outcome"] for record in resource["history"]][1:] == ["not applied"]
     assert action(project, emulator, A) == "no-op", "what serves is known"
-    assert action(project, emulator, BIGGER) == "update"
-    assert run(project, emulator, BIGGER) == 0
+    assert action(project, emulator, BIGGER) == "no-op", "it is held off"
+    assert run(project, emulator, BIGGER) == 5
+    assert len(writes(emulator)) == 2
+    assert run(project, emulator, BIGGER, retry_failed=True) == 0
     assert len(writes(emulator)) == 3
+    assert project.state["resources"]["Endpoint/a"]["pin"] is None
 
 
 def test_an_update_that_never_ends_times_out_and_stays_pending(
@@ -185,7 +194,7 @@ def test_an_update_that_never_ends_times_out_and_stays_pending(
     assert action(project, emulator, BIGGER) == "verify"
 
 
-def test_a_stopped_endpoint_that_fails_with_a_new_model_is_not_taken_for_the_old_one(
+def test_a_stopped_endpoint_that_fails_with_a_new_model_gets_the_old_one_back(
     project: Project, emulator: Emulator
 ) -> None:
     """The model cannot be read: only we know which one a restart would start."""
@@ -194,10 +203,9 @@ def test_a_stopped_endpoint_that_fails_with_a_new_model_is_not_taken_for_the_old
     emulator.set_status(live["id"], "TERMINATED")
     emulator.fail_next_rollout(live["id"], "INFERENCE_ENGINE_MEMORY_ERROR")
     emulator.set_durations(restart=30)
-    assert run(project, emulator, OTHER_MODEL) == 4
-    assert action(project, emulator, OTHER_MODEL) == "restart"
-    assert action(project, emulator, A) == "update"
-    assert run(project, emulator, A) == 0
+    assert run(project, emulator, OTHER_MODEL) == 10
+    assert action(project, emulator, OTHER_MODEL) == "no-op", "it is held off"
+    assert action(project, emulator, A) == "no-op"
     (live,) = emulator.endpoints()
     assert live["versions"][-1]["settings"]["hfModelRepo"] == "acme/model"
 
@@ -324,8 +332,8 @@ def test_a_plan_that_failed_half_way_is_resumed_and_tells_again_what_failed(
     assert first.code == 4, first
     emulator.clear_requests()
     again = project.run("apply", str(plan), *FAST)
-    assert again.code == 4, again
-    assert "this plan sent it before, and the service did not apply it" in again.out
+    assert again.code == 10, again
+    assert "this plan sent it before: the service did not apply it" in again.out
     assert [w.split()[0] for w in writes(emulator)] == ["POST"], "b was not sent before"
     assert names(emulator) == ["a", "b"]
 

@@ -13,7 +13,8 @@ import pytest
 
 from friendli_iac.backends import LocalBackend
 from friendli_iac.backends.files import Files
-from friendli_iac.core.journal import Entry, EntryType, replay
+from friendli_iac.core.journal import Entry, EntryType
+from friendli_iac.core.replay import replay
 from friendli_iac.core.state import Applied, Fence, State
 from friendli_iac.errors import Locked, StateError
 

@@ -25,9 +25,10 @@ Exit codes:
 
 # Each with the module that has it.
 COMMANDS = {
-    "init": "project", "validate": "project", "schema": "project",
+    "init": "project", "new": "authoring", "set": "authoring", "export": "exporting",
+    "validate": "project", "schema": "project", "preflight": "preflighting",
     "plan": "planning", "apply": "applying", "destroy": "applying", "show": "planning",
-    "output": "states", "import": "adopting", "state": "states",
+    "rollback": "rolling", "output": "states", "import": "adopting", "state": "states",
     "doctor": "checking", "emulator": "checking",
 }  # fmt: skip
 
@@ -42,7 +43,9 @@ class Commands(click.Group):
         if cmd_name not in COMMANDS:
             return None
         module = import_module(f"friendli_iac.cli.{COMMANDS[cmd_name]}")
-        command: click.Command = getattr(module, "import_" if cmd_name == "import" else cmd_name)
+        # Where Python has a meaning for the name, as for import, an underscore follows it.
+        name = cmd_name if hasattr(module, cmd_name) else f"{cmd_name}_"
+        command: click.Command = getattr(module, name)
         return command
 
 

@@ -145,6 +145,14 @@ def with_replace(function: F) -> F:
     )(function)
 
 
+def with_retry(function: F) -> F:
+    """Adds --retry-failed."""
+    return click.option(
+        "--retry-failed", is_flag=True,
+        help="Try again what failed and is held off, though the manifests say the same.",
+    )(function)  # fmt: skip
+
+
 def with_apply(function: F) -> F:
     """Adds how to carry out a plan."""
     for option in reversed(

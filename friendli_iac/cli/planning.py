@@ -18,6 +18,7 @@ from friendli_iac.cli.options import (
     with_manifests,
     with_parallelism,
     with_replace,
+    with_retry,
     with_selection,
     with_target,
 )
@@ -36,6 +37,7 @@ ADDRESSES_IN_A_HINT = 5
 @with_selection
 @with_parallelism
 @with_replace
+@with_retry
 @click.option("--destroy", is_flag=True, help="Plan the end of everything in state.")
 @click.option(
     "--out", type=click.Path(path_type=Path, dir_okay=False),
@@ -111,6 +113,7 @@ def selected(reading: Reading | None, options: dict[str, Any]) -> Selection:
         targets=options["targets"],
         selectors=options["selectors"],
         replace=options.get("replace", ()),
+        retry_failed=options.get("retry_failed", False),
     )
 
 

@@ -129,7 +129,7 @@ def print_resources(session: Session, format_: str, *, details: bool) -> None:
 
 
 def _state(session: Session) -> State:
-    from friendli_iac.core.journal import replay
+    from friendli_iac.core.replay import replay
     from friendli_iac.core.state import State
 
     stored = session.backend.read()

@@ -42,13 +42,22 @@ class FriendliApi:
 
     def newest_version(self, id: str) -> int | None:
         """The highest version number. The order of the pages is not documented: all are read."""
-        numbers = [
-            int(match[1])
+        return max(self.versions(id), default=None)
+
+    def versions(self, id: str) -> dict[int, dict[str, Any]]:
+        """Every version by number, as thin specifications. A key that is no number is left out."""
+        return {
+            int(match[1]): spec
             for page in self._pages(f"{_path(id)}/version", {})
-            for key in page
+            for key, spec in page.items()
             if (match := re.fullmatch(r"v?(\d+)", key))
-        ]
-        return max(numbers, default=None)
+        }
+
+    def infer(self, path: str, body: dict[str, Any], timeout: float) -> tuple[dict[str, Any], str]:
+        """Sends one inference request, and once only: it costs money. The answer, and its text.
+        `timeout` is in seconds, for the whole of it.
+        """
+        return self.http.ask(path, body, timeout)
 
     def create_endpoint(self, body: dict[str, Any], *, key: str) -> dict[str, Any]:
         """Asks for an endpoint. The answer tells its status, and no id."""

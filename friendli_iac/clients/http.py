@@ -131,6 +131,11 @@ class Http:
         """Sends once. Unreachable means: whether it took effect is not known."""
         return self._once(method, path, None, body, headers or {})
 
+    def ask(self, path: str, body: Mapping[str, Any], timeout: float) -> tuple[dict[str, Any], str]:
+        """Posts once, and gives the answer up after `timeout` seconds. The answer and its text."""
+        answer = self._once("POST", path, None, body, {}, httpx.Timeout(timeout).as_dict())
+        return answer, json.dumps(answer, ensure_ascii=False)
+
     # --- one exchange ---
 
     def _connection(self) -> httpx.BaseTransport:
@@ -156,6 +161,7 @@ class Http:
         params: Mapping[str, str | int] | None,
         body: Mapping[str, Any] | None,
         headers: Mapping[str, str],
+        timeout: Mapping[str, float | None] | None = None,
     ) -> dict[str, Any]:
         self._await_pause()
         with self._lock:
@@ -169,7 +175,7 @@ class Http:
                 params=params,
                 json=body,
                 headers={**self._headers, **headers},
-                extensions={"timeout": _TIMEOUT},
+                extensions={"timeout": timeout or _TIMEOUT},
             )
             answer = self._connection().handle_request(request)
             content = answers.body(answer)

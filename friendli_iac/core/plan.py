@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, replace
-from graphlib import CycleError, TopologicalSorter
 from typing import Any
 
 from friendli_iac.core.canonical import digest
 from friendli_iac.core.diff import FieldChange
-from friendli_iac.core.state import Applied, Fence
+from friendli_iac.core.preflight import Check
+from friendli_iac.core.state import Applied, Fence, Pin, Trial
 from friendli_iac.errors import UsageError
 from friendli_iac.resources.base import Action, Step
 
@@ -23,9 +23,22 @@ IMPACT: dict[Action, str] = {
     "replace": "the id changes: clients break until they use the new one",
     "delete": "clients that call it get 404; the id is lost",
     "restart": "same id; a cold start",
+    "wake": "same id; a cold start, then it bills",
+    "sleep": "same id; nothing bills, and the next request wakes it",
+    "terminate": "same id; it stops serving and billing until it is restarted",
     "verify": "nothing is sent",
     "no-op": "",
 }
+
+
+@dataclass(frozen=True)
+class Hold:
+    """What is held off, by path with the value that failed, and its story."""
+
+    values: dict[str, Any]
+    story: str
+    version: int | None = None
+    places: tuple[str, ...] = ()  # where the manifest says it, such as `chat.yaml:7`
 
 
 @dataclass(frozen=True)
@@ -36,6 +49,10 @@ class Change:
     `seen` is the digest of the readable fields and `fence` the version at planning: the executor
     refuses when either has moved. `waits_for` are addresses whose changes come first.
     `key` names this very wish in the journal, the version comment and the request.
+
+    `trial` is what is tried out: it is pinned when it fails. `pin` is one to set before anything is
+    sent (a rollback), `unpins` says that there is one to lift, `held` what a pin holds off.
+    `wave` and `waits_for` say what comes first, and `behind` who tries first what is common to all.
     """
 
     address: str
@@ -57,6 +74,13 @@ class Change:
     based_on: str = ""  # digest of what state held for this address
     cost_before: tuple[float, float] | None = None  # dollars per hour, fewest and most replicas
     cost_after: tuple[float, float] | None = None
+    trial: Trial | None = None
+    pin: Pin | None = None
+    unpins: bool = False
+    held: Hold | None = None
+    wave: int = 1
+    behind: tuple[str, ...] = ()
+    checks: tuple[Check, ...] = ()
 
     @property
     def impact(self) -> str:
@@ -73,9 +97,24 @@ class Change:
         return self.action in ("create", "replace") or renamed
 
     @property
+    def deposes(self) -> bool:
+        """Whether something new is created while what it replaces still serves."""
+        return self.action == "replace" and self.steps[:1] == ("create",)
+
+    @property
     def destructive(self) -> bool:
         """Whether something that clients call ends."""
         return self.action in ("delete", "replace")
+
+
+@dataclass(frozen=True)
+class Drift:
+    """One field that somebody else changed: what was applied, and what is live."""
+
+    address: str
+    path: str
+    applied: Any
+    live: Any
 
 
 @dataclass(frozen=True)
@@ -104,6 +143,7 @@ class Plan:
     unsettled: tuple[str, ...] = ()  # effects that an interrupted apply left open: `create ADDR`
     listed: Mapping[str, list[str]] = field(default_factory=dict)
     narrowed: str = ""  # what was asked for, when it is not the whole project
+    drift: tuple[Drift, ...] = ()
 
     @property
     def pending_changes(self) -> tuple[Change, ...]:
@@ -158,6 +198,7 @@ class Plan:
                 fields.pop(derived)
             fields["changes"] = tuple(_change(change) for change in fields["changes"])
             fields["refusals"] = tuple(Refusal(**refusal) for refusal in fields["refusals"])
+            fields["drift"] = tuple(Drift(**drift) for drift in fields["drift"])
             for key in ("notes", "unsettled"):
                 fields[key] = tuple(fields[key])
             return cls(**fields)
@@ -174,6 +215,10 @@ def _change_as_json(change: Change) -> dict[str, Any]:
         "after": asdict(change.after) if change.after else None,
         "fields": [asdict(field) for field in change.fields],
         "fence": vars(change.fence),
+        "trial": vars(change.trial) if change.trial else None,
+        "pin": vars(change.pin) if change.pin else None,
+        "held": vars(change.held) if change.held else None,
+        "checks": [vars(check) for check in change.checks],
         "impact": change.impact,
     }
 
@@ -184,7 +229,12 @@ def _change(document: Mapping[str, Any]) -> Change:
     fields["after"] = Applied(**fields["after"]) if fields["after"] else None
     fields["fence"] = Fence(**fields["fence"])
     fields["fields"] = tuple(FieldChange(**change) for change in fields["fields"])
-    for key in ("steps", "waits_for", "notes", "cost_before", "cost_after"):
+    fields["trial"] = Trial(**fields["trial"]) if fields["trial"] else None
+    fields["pin"] = Pin(**fields["pin"]) if fields["pin"] else None
+    if held := fields["held"]:
+        fields["held"] = Hold(**{**held, "places": tuple(held["places"])})
+    fields["checks"] = tuple(Check(**check) for check in fields["checks"])
+    for key in ("steps", "waits_for", "behind", "notes", "cost_before", "cost_after"):
         fields[key] = tuple(fields[key]) if fields[key] is not None else None
     return Change(**fields)
 
@@ -200,21 +250,3 @@ def summary(plan: Plan) -> dict[str, int]:
 def change_key(lineage: str, serial: int, address: str, action: Action, after: object) -> str:
     """The change key: the same wish on the same state has the same key, and no other has it."""
     return digest([lineage, serial, address, action, after], 20)
-
-
-def in_order(changes: Iterable[Change]) -> tuple[list[Change], list[str]]:
-    """The changes with each one behind those that it waits for, otherwise by address; and a circle
-    of them, if there is one. Deletes in a circle go in any order: what they need ends anyway.
-    """
-    todo = {change.address: change for change in sorted(changes, key=lambda c: c.address)}
-    while True:
-        graph = {a: [n for n in sorted(c.waits_for) if n in todo] for a, c in todo.items()}
-        try:
-            return [todo[address] for address in TopologicalSorter(graph).static_order()], []
-        except CycleError as error:
-            circle = list(dict.fromkeys(error.args[1]))
-        free = [a for a in circle if todo[a].action == "delete"]
-        if not free:
-            return list(todo.values()), [*circle, circle[0]]
-        for address in free:
-            todo[address] = replace(todo[address], waits_for=())

@@ -4,17 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
+from friendli_iac.core.diff import flatten
 from friendli_iac.core.plan import Change, Refusal
 from friendli_iac.core.scene import Scene
 from friendli_iac.core.state import State
 from friendli_iac.resources import KINDS
 from friendli_iac.resources.base import Address, Observed
+from friendli_iac.resources.spec import BLANK, get_path
 
 
 def refusals(scene: Scene, change: Change) -> list[Refusal]:
     """What stands against one change."""
     found = []
-    if change.destructive and change.protected:
+    if (change.destructive or change.action == "terminate") and change.protected:
         found.append(
             Refusal(
                 change.address,
@@ -28,9 +30,48 @@ def refusals(scene: Scene, change: Change) -> list[Refusal]:
             Refusal(change.address, conflict, "Say both in the manifest, so that they agree.")
             for conflict in kind.conflicts(change.after.spec, {f.path for f in change.fields})
         ]
+    found += _blanks(change)
+    found += _hidden_settings(scene, change)
     if change.takes_a_name:
         found += _own_twins(scene, change) or _strange_twins(scene, change)
     return found
+
+
+def _blanks(change: Change) -> list[Refusal]:
+    """Against a specification in which somebody still has to say something."""
+    if change.after is None:
+        return []
+    places = {field.path: field.source for field in change.fields if field.desired}
+    kind = KINDS[Address.parse(change.address).kind]
+    return [
+        Refusal(
+            change.address,
+            f"spec.{path} is still {BLANK}"
+            + (f" ({place})" if (place := places.get(path)) else ""),
+            f"Say what it is: friendli-iac set {change.address} spec.{path}=VALUE",
+        )
+        for path, value in flatten(kind, change.after.spec).items()
+        if isinstance(value, str) and BLANK in value
+    ]
+
+
+def _hidden_settings(scene: Scene, change: Change) -> list[Refusal]:
+    """Against an update that might drop what somebody set in the web page, unseen by the API."""
+    resource = scene.state.resources.get(change.address)
+    if resource is None or not resource.adopted or change.action not in ("update", "replace"):
+        return []
+    sent = [field for field in change.fields if not field.local]
+    if change.after is None or not sent or get_path(change.after.spec, "suite"):
+        return []
+    return [
+        Refusal(
+            change.address,
+            "it was made elsewhere, and may have settings that the API does not show (quantization,"
+            " speculation, chat template, reasoning parser, adapters): an update might drop them",
+            "Look at it in the web page, and say what is set there: `suite: {quantization: …}`, or "
+            "`suite: none`.",
+        )
+    ]
 
 
 def _own_twins(scene: Scene, change: Change) -> list[Refusal]:

@@ -26,8 +26,21 @@ class Wish(Protocol):
     def labels(self) -> dict[str, str]: ...
     @property
     def depends_on(self) -> tuple[Address, ...]: ...
+    @property
+    def asked(self) -> dict[str, str]: ...
     def source(self, path: str = "") -> object: ...
     def wrote(self, path: str) -> bool: ...
+
+
+@dataclass(frozen=True)
+class Rollback:
+    """That a wish is a version from before. `version` is the one that it takes back, and `said`
+    what the manifests want now; None when they could not be read.
+    """
+
+    reason: str
+    version: int | None
+    said: Wish | None
 
 
 @dataclass(frozen=True)
@@ -35,12 +48,17 @@ class Scene:
     """What all decisions of one plan share.
 
     `strangers` are resources in our projects that are not in our state, read where a name matters.
-    `replace` are the addresses that the user wants made anew.
+    `replace` are the addresses that the user wants made anew, `rollbacks` those whose wish is a
+    version from before. `retry_failed`: no pin holds. `now` is in seconds since
+    1970.
     """
 
     state: State
+    now: float = 0.0
     strangers: Sequence[Observed] = ()
     replace: frozenset[str] = frozenset()
+    rollbacks: Mapping[str, Rollback] = field(default_factory=dict)
+    retry_failed: bool = False
     open: Mapping[str, str] = field(default_factory=dict)  # address -> step that was interrupted
 
     @cached_property

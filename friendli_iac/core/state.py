@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
-from typing import Any
+from typing import Any, Literal
 
 from friendli_iac.errors import StateError
 from friendli_iac.resources import KINDS
@@ -16,11 +16,15 @@ STATE_VERSION = 1
 
 @dataclass(frozen=True)
 class Applied:
-    """What was sent for a resource: the whole specification, and what only we keep."""
+    """What was sent for a resource: the whole specification, and what only we keep. `asked` has,
+    by path, what the manifest said where the plan locked it to something exact: `main`, and the
+    specification has the commit.
+    """
 
     spec: Spec
     labels: dict[str, str] = field(default_factory=dict)
     depends_on: list[str] = field(default_factory=list)
+    asked: dict[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -33,14 +37,59 @@ class Fence:
     updated_at: str | None = None
 
 
+Stage = Literal[
+    "kept",  # the service kept the version from before: nothing was sent
+    "owed",  # the good settings are to be sent, or were sent and are not proved yet
+    "rolled back",  # the good settings serve again
+    "halted",  # what failed was left as it is
+    "ending",  # what failed is to be terminated
+    "ended",  # what failed was terminated
+    "stuck",  # the good settings do not serve either: a person must look
+]
+
+
+@dataclass(frozen=True)
+class Trial:
+    """What a change tries out: the values that the manifest said, and those from before. Both by
+    path; what is not there is left out. `asked` is as in `Applied`.
+    """
+
+    bad: dict[str, Any]
+    good: dict[str, Any] = field(default_factory=dict)
+    asked: dict[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Pin:
+    """Values that failed, and are not to be sent again until the manifest says others.
+
+    `loose`: a path that the manifest leaves out does not lift it. `story` is for people.
+    """
+
+    bad: dict[str, Any]
+    good: dict[str, Any]
+    stage: Stage
+    story: str
+    version: int | None = None
+    key: str = ""
+    time: float = 0.0
+    by: str = ""
+    asked: dict[str, str] = field(default_factory=dict)
+    loose: bool = False
+
+
 @dataclass
 class Resource:
     """One resource that is ours.
 
-    `prior` was proved to serve; `pending` was sent and is not proved yet. `key` is the change key
-    in the comment of the newest version that is ours. `protected` outlives the manifest: it bars
-    delete and replace until `preventDestroy: false` has been applied. `history` lists what we sent
-    and what came of it, oldest first: `{version, spec, time, by, key, outcome}`.
+    `prior` was proved to serve; `pending` was sent and is not proved yet, and `trial` is what it
+    tries out. `key` is the change key in the comment of the newest version that is ours.
+    `protected` outlives the manifest: it bars delete, replace and terminate until `preventDestroy:
+    false` has been applied. `pin` holds values off that failed. `unknown` are paths of write-only
+    fields of which an adoption learnt nothing: what the manifest says of them first is believed.
+    `created` is in seconds since 1970; `adopted`: somebody else made it. `deposed` is what a
+    replacement has taken the place of, and has not ended yet. `history` lists the versions that we
+    made, oldest first: `{version, spec, time, by, commit, key, outcome}`.
     """
 
     id: str
@@ -52,6 +101,12 @@ class Resource:
     protected: bool = False
     history: list[dict[str, Any]] = field(default_factory=list)
     key: str = ""
+    trial: Trial | None = None
+    pin: Pin | None = None
+    unknown: list[str] = field(default_factory=list)
+    created: float = 0.0
+    adopted: bool = False
+    deposed: Resource | None = None
 
     @property
     def applied(self) -> Applied:
@@ -142,4 +197,7 @@ def _resource(value: Mapping[str, Any]) -> Resource:
     fields["fence"] = Fence(**fields["fence"])
     for key in ("prior", "pending"):
         fields[key] = Applied(**fields[key]) if fields[key] else None
+    fields["trial"] = Trial(**fields["trial"]) if fields.get("trial") else None
+    fields["pin"] = Pin(**fields["pin"]) if fields.get("pin") else None
+    fields["deposed"] = _resource(fields["deposed"]) if fields.get("deposed") else None
     return Resource(**fields)

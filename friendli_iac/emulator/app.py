@@ -1,7 +1,7 @@
 """The HTTP routes of the Friendli API."""
 
+import asyncio
 import json
-import zlib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
@@ -12,13 +12,12 @@ from starlette.responses import JSONResponse, PlainTextResponse, Response
 from starlette.routing import Route
 
 from .cost import cost_report
+from .inference import TASKS, Task, answer
 from .model import Endpoint, Json
 from .paging import parse_limit
 from .service import FRESH, Caller, Service
 from .validation import (
-    CHAT,
     CREATE,
-    TOKENIZE,
     UPDATE,
     WANDB,
     ApiError,
@@ -74,20 +73,34 @@ Operation = Callable[[Call], Json]
 def create_app(service: Service) -> Starlette:
     """The API as an ASGI application."""
 
+    def caller_of(request: Request) -> Caller:
+        headers = request.headers
+        return service.authenticate(headers.get("authorization"), headers.get("x-friendli-team"))
+
     def route(method: str, path: str, operation: Operation) -> Route:
-        async def answer(request: Request) -> Response:
+        async def respond(request: Request) -> Response:
             raw_body = await request.body()
-            headers = request.headers
             try:
                 with service.store.lock:
-                    caller = service.authenticate(
-                        headers.get("authorization"), headers.get("x-friendli-team")
-                    )
-                    return JSONResponse(operation(Call(service, caller, request, raw_body)))
+                    call = Call(service, caller_of(request), request, raw_body)
+                    return JSONResponse(operation(call))
             except ApiError as refusal:
                 return _refusal(refusal)
 
-        return Route(path, answer, methods=[method])
+        return Route(path, respond, methods=[method])
+
+    def inference(path: str, task: Task) -> Route:
+        async def respond(request: Request) -> Response:
+            raw_body = await request.body()
+            try:
+                with service.store.lock:
+                    given = answer(service, caller_of(request), task, raw_body)
+            except ApiError as refusal:
+                return _refusal(refusal)
+            await asyncio.sleep(given.seconds)
+            return JSONResponse(given.body, given.status)
+
+        return Route(path, respond, methods=["POST"])
 
     return Starlette(
         routes=[
@@ -103,9 +116,8 @@ def create_app(service: Service) -> Starlette:
             route("PUT", _ONE + "/terminate", lambda call: service.terminate(call.endpoint())),
             route("PUT", _ONE + "/restart", lambda call: service.restart(call.endpoint())),
             route("POST", "/dedicated/endpoint/wandb-artifact-create", _create_from_artifact),
-            route("POST", "/dedicated/v1/tokenize", _tokenize),
-            route("POST", "/dedicated/v1/chat/completions", _chat),
             route("GET", "/v1/team/cost", _cost),
+            *(inference(path, task) for path, task in TASKS.items()),
         ],
         exception_handlers={HTTPException: _no_such_route},
     )
@@ -137,40 +149,6 @@ def _versions(call: Call) -> Json:
 
 def _create_from_artifact(call: Call) -> Json:
     return call.service.create_from_artifact(call.caller, call.body(WANDB))
-
-
-def _tokenize(call: Call) -> Json:
-    body = call.body(TOKENIZE)
-    call.service.infer(call.caller, body["model"])
-    return {"tokens": [zlib.crc32(word.encode()) % 128_000 for word in body["prompt"].split()]}
-
-
-def _chat(call: Call) -> Json:
-    """One fixed sentence; streaming is left out."""
-    body = call.body(CHAT)
-    if not body["messages"]:
-        raise unprocessable(problem(("body", "messages"), "too_short", "List is too short"))
-    call.service.infer(call.caller, body["model"])
-    prompt_tokens = len(str(body["messages"]).split())
-    sentence = f"Hello from {body['model']}"
-    return {
-        "id": f"chatcmpl-{zlib.crc32(call.raw_body):08x}",
-        "object": "chat.completion",
-        "created": int(call.service.store.now()),
-        "model": body["model"].partition(":")[0],
-        "choices": [
-            {
-                "index": 0,
-                "message": {"role": "assistant", "content": sentence},
-                "finish_reason": "stop",
-            }
-        ],
-        "usage": {
-            "prompt_tokens": prompt_tokens,
-            "completion_tokens": 3,
-            "total_tokens": prompt_tokens + 3,
-        },
-    }
 
 
 def _cost(call: Call) -> Json:

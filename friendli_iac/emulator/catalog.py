@@ -1,4 +1,4 @@
-"""The GPUs that can be had, and which models misbehave."""
+"""The GPUs that can be had, and what they cost."""
 
 from dataclasses import dataclass
 
@@ -36,22 +36,6 @@ CENTS_PER_GPU_HOUR = {
     "NVIDIA B200": 890,
 }
 """docs: pricing of dedicated endpoints, September 2025. No price of a B300 is published."""
-
-NEVER = "never"
-IGNORED = "ignored"
-
-_MISBEHAVIOURS = {
-    "gated": "WORKLOAD_INIT_CANNOT_ACCESS_REPO_ERROR",
-    "missing": "WORKLOAD_INIT_MANIFEST_NOT_FOUND_ERROR",
-    "broken-download": "WORKLOAD_INIT_DOWNLOAD_ERROR",
-    "too-big": "INFERENCE_ENGINE_MEMORY_ERROR",
-    "never-ready": NEVER,
-}
-
-
-def outcome_of_model(model: str | None) -> str | None:
-    """How a roll-out of `model` ends: an error code, `NEVER`, or None for success."""
-    return next((end for part, end in _MISBEHAVIOURS.items() if part in (model or "")), None)
 
 
 def find_option(gpu_type: str, gpu_count: int) -> str | None:

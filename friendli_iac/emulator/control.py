@@ -1,6 +1,6 @@
 """What a test may look at and change behind the back of the API; safe to call from any thread."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import Any, Unpack
 
@@ -8,20 +8,19 @@ from . import lifecycle
 from .faults import Fault, FaultArguments, Faults, When
 from .model import RUNNING, Endpoint, Json, Step, Version
 from .requestlog import RequestLog
-from .service import ANY_ENDPOINT, DEFAULT_TEAM, Service
+from .rollout_control import RolloutControl
+from .service import DEFAULT_TEAM, Service
 from .settings import settings_of_create
 
-SOMEONE_ELSE = "someone-else"
 
-
-class Control:
+class Control(RolloutControl):
     """The state of an emulator, and its faults."""
 
     def __init__(self, service: Service, faults: Faults, log: RequestLog) -> None:
         self.service = service
         self.faults = faults
         self.log = log
-        self._first_durations = service.durations
+        self._first_durations = service.course.durations
         self._first_options = replace(service.options)
 
     # Time
@@ -45,7 +44,7 @@ class Control:
     def set_durations(self, **seconds: float) -> None:
         """Change how long transitions take from now on; those under way keep their times."""
         with self.service.store.lock:
-            self.service.durations = self.service.durations.changed(seconds)
+            self.service.course.durations = self.service.course.durations.changed(seconds)
 
     # Requests and faults
 
@@ -58,6 +57,12 @@ class Control:
         faults (the kinds that applied).
         """
         return self.log.entries()
+
+    @property
+    def inferences(self) -> list[Json]:
+        """Those of the requests that ask for inference: each would wake an endpoint that sleeps."""
+        paths = ("/dedicated/v1/", "/dedicated/classify")
+        return [one for one in self.requests if one["path"].startswith(paths)]
 
     def clear_requests(self) -> None:
         """Forget the requests so far."""
@@ -83,6 +88,25 @@ class Control:
         """Keep matching requests waiting, before or after they have their effect."""
         return self.faults.add(Fault(method, path, "hold", when, nth, count))
 
+    def on_request(
+        self,
+        method: str,
+        path: str,
+        action: Callable[[], object],
+        when: When = "before",
+        *,
+        nth: int = 1,
+        count: int | None = 1,
+    ) -> int:
+        """Call `action` when a matching request comes, before or after it has its effect.
+
+        Thus somebody changes something in the middle of what a client does. The action may use the
+        control methods, except those that wait; it must not send requests to the emulator.
+        """
+        return self.faults.add(
+            Fault(method, path, "call", when, nth=nth, count=count, action=action)
+        )
+
     def held(self) -> list[Json]:
         """The requests on hold: seq, method, path, when."""
         return self.faults.held()
@@ -107,24 +131,6 @@ class Control:
         with self.service.store.lock:
             return self._get(endpoint_id).to_json()
 
-    def change(
-        self,
-        endpoint_id: str,
-        *,
-        user: str = SOMEONE_ELSE,
-        comment: str | None = None,
-        **settings: Any,
-    ) -> int:
-        """Change an endpoint as if in the web page; the number of the new version.
-
-        `settings` has the keys of an update body, and `adapters`: a list of routes, which can only
-        be attached there.
-        """
-        with self.service.store.lock:
-            endpoint = self._get(endpoint_id)
-            self.service.update(endpoint, {**settings, "newVersionComment": comment}, user)
-            return len(endpoint.versions) - 1
-
     def set_status(
         self,
         endpoint_id: str,
@@ -136,20 +142,6 @@ class Control:
         with self.service.store.lock:
             endpoint = self._get(endpoint_id)
             lifecycle.set_status(endpoint, Step(self.now(), status, phase, error_code))
-            self.service.store.save(endpoint)
-
-    def fail_next_rollout(self, endpoint_id: str, outcome: str) -> None:
-        """Decide how the next roll-out of an endpoint ends, or of "*", whichever comes first.
-
-        `outcome` is an error code (known or not), "ignored" (it succeeds, but the old version
-        serves on) or "never" (it does not end).
-        """
-        with self.service.store.lock:
-            if endpoint_id == ANY_ENDPOINT:
-                self.service.next_rollout_anywhere = outcome
-                return
-            endpoint = self._get(endpoint_id)
-            endpoint.next_rollout = outcome
             self.service.store.save(endpoint)
 
     def seed(
@@ -229,12 +221,6 @@ class Control:
             self.service.store.clear()
             self.service.tokens = {}
             self.service.options = replace(self._first_options)
-            self.service.durations = self._first_durations
-            self.service.next_rollout_anywhere = None
+            self.service.course.durations = self._first_durations
+            self.service.course.next_rollouts = []
         self.log.clear()
-
-    def _get(self, endpoint_id: str) -> Endpoint:
-        endpoint = self.service.store.get(endpoint_id)
-        if endpoint is None:
-            raise KeyError(endpoint_id)
-        return endpoint

@@ -60,13 +60,17 @@ def control_app(control: Control) -> Starlette:
             route("GET", "/holds", lambda control, _, body: control.held()),
             route("POST", "/holds/release", _release),
             route("GET", "/requests", lambda control, _, body: control.requests),
+            route("GET", "/inferences", lambda control, _, body: control.inferences),
             route("DELETE", "/requests", lambda control, _, body: control.clear_requests()),
             route("POST", "/seed", lambda control, _, body: control.seed(**body)),
             route("POST", "/reset", lambda control, _, body: control.reset()),
             route("GET", _ENDPOINT, lambda control, one, body: control.endpoint(one)),
+            route("GET", _ENDPOINT + "/versions", lambda control, one, body: control.versions(one)),
             route("POST", _ENDPOINT + "/change", _change),
             route("POST", _ENDPOINT + "/status", _set_status),
             route("POST", _ENDPOINT + "/next-rollout", _fail_next_rollout),
+            route("POST", _ENDPOINT + "/serves-badly", _serves_badly),
+            route("POST", _ENDPOINT + "/fails-after", _fails_after),
         ]
     )
 
@@ -74,7 +78,7 @@ def control_app(control: Control) -> Starlette:
 def _state(control: Control) -> Json:
     return {
         "clock": _clock(control),
-        "durations": asdict(control.service.durations),
+        "durations": asdict(control.service.course.durations),
         "options": asdict(control.service.options),
         "faults": control.faults.rules(),
         "holds": control.held(),
@@ -96,7 +100,7 @@ def _move_clock(control: Control, _: str, body: Json) -> Json:
 
 def _set_durations(control: Control, _: str, body: Json) -> Json:
     control.set_durations(**body)
-    return asdict(control.service.durations)
+    return asdict(control.service.course.durations)
 
 
 def _set_options(control: Control, _: str, body: Json) -> Json:
@@ -122,4 +126,14 @@ def _set_status(control: Control, endpoint_id: str, body: Json) -> None:
 
 
 def _fail_next_rollout(control: Control, endpoint_id: str, body: Json) -> None:
-    control.fail_next_rollout(endpoint_id, body["outcome"])
+    """`{"outcome": …}`, or `{"outcomes": […]}` for several roll-outs, one after the other."""
+    outcomes = body["outcomes"] if "outcomes" in body else [body["outcome"]]
+    control.fail_next_rollout(endpoint_id, *outcomes)
+
+
+def _serves_badly(control: Control, endpoint_id: str, body: Json) -> None:
+    control.serves_badly(endpoint_id, **body)
+
+
+def _fails_after(control: Control, endpoint_id: str, body: Json) -> None:
+    control.fails_after(endpoint_id, **body)

@@ -92,6 +92,8 @@ class Edge:
                 await self._faults.hold(seq, scope["method"], scope["path"], when)
             elif fault.kind == "drop":
                 raise _Dropped
+            elif fault.action is not None:
+                fault.action()
             elif fault.kind != "stale_list":
                 answer = _spoiled(fault, answer)
         return answer

@@ -3,11 +3,11 @@
 import asyncio
 import re
 import threading
-from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, fields
 from typing import Any, Literal, TypedDict, get_args
 
-Kind = Literal["status", "drop", "latency", "truncate", "html", "stale_list", "hold"]
+Kind = Literal["status", "drop", "latency", "truncate", "html", "stale_list", "hold", "call"]
 When = Literal["before", "after"]
 
 
@@ -40,6 +40,7 @@ class Fault:
     - `stale_list`: the list hides what was created in the last `seconds` (on the emulator's clock),
       or the `newest` endpoints
     - `hold`: wait until released
+    - `call`: call `action` first; the request then goes on
 
     `when` says whether the request has had its effect by then. The rule is for the `nth` matching
     request (1 is the first), and for `count` from there on; None is for ever.
@@ -57,6 +58,7 @@ class Fault:
     retry_after: float | None = None
     seconds: float = 0.0
     newest: int = 0
+    action: Callable[[], object] | None = None
     id: int = 0
     seen: int = 0
     applied: int = 0
@@ -64,6 +66,8 @@ class Fault:
     def __post_init__(self) -> None:
         if self.kind not in get_args(Kind):
             raise ValueError(f"unknown kind of fault: {self.kind}")
+        if (self.kind == "call") != (self.action is not None):
+            raise ValueError("a call needs an action, and nothing else does")
         if self.when not in get_args(When):
             raise ValueError(f"a fault comes before or after, not {self.when}")
         try:
@@ -125,9 +129,9 @@ class Faults:
             self._rules.clear()
 
     def rules(self) -> list[dict[str, Any]]:
-        """The rules, with how often each one has matched and been applied."""
+        """The rules, with how often each one has matched and been applied; no actions."""
         with self._changed:
-            return [asdict(rule) for rule in self._rules]
+            return [_to_json(rule) for rule in self._rules]
 
     def matching(self, method: str, path: str) -> list[Fault]:
         """The rules for this request."""
@@ -162,6 +166,10 @@ class Faults:
             for key in seqs:
                 self._held.pop(key).release()
             return len(seqs)
+
+
+def _to_json(rule: Fault) -> dict[str, Any]:
+    return {one.name: getattr(rule, one.name) for one in fields(rule) if one.name != "action"}
 
 
 def fault_from_json(data: Mapping[str, Any]) -> Fault:

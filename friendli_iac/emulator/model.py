@@ -5,6 +5,7 @@ from typing import Any
 
 from .catalog import INSTANCE_OPTIONS
 from .clock import timestamp
+from .misbehaviour import Conduct, conduct_of_model
 
 Json = dict[str, Any]
 
@@ -63,7 +64,10 @@ class Endpoint:
     """One endpoint. Times are seconds since the epoch on the emulator's clock.
 
     `status` is what holds since `since`; `steps` are the transitions still to come. What the API
-    shows is derived from them when somebody looks, so nothing runs in the background.
+    shows is derived from them when somebody looks, so nothing runs in the background. The number of
+    a version is its place in `versions`; `serving` is that of the one whose settings are in force.
+    `conduct` is by version number (as text, for JSON), also of versions still to come.
+    `next_rollouts` says how the next roll-outs end, one after the other (see `Outcome`).
     """
 
     id: str
@@ -82,14 +86,23 @@ class Endpoint:
     steps: list[Step] = field(default_factory=list)
     past: list[Moment] = field(default_factory=list)
     inference_requests: int = 0
+    inference_wakes: int = 0
     last_inference_at: float = 0.0
     idempotency_key: str | None = None
-    next_rollout: str | None = None
+    next_rollouts: list[str] = field(default_factory=list)
+    conduct: dict[str, Conduct] = field(default_factory=dict)
 
     @property
     def settings(self) -> Json:
         """The settings that the API shows, and to which a partial update is applied."""
         return self.versions[self.serving].settings
+
+    def conduct_of(self, version: int) -> Conduct:
+        """How a version behaves once it serves: as was asked for, or as its model's name says."""
+        asked = self.conduct.get(str(version))
+        if asked is not None or version >= len(self.versions):
+            return asked or Conduct()
+        return conduct_of_model(model_of(self.versions[version].settings))
 
     def enter(self, step: Step) -> None:
         """Let `step` happen."""
@@ -113,8 +126,15 @@ class Endpoint:
                 "versions": [Version(**version) for version in data["versions"]],
                 "steps": [Step(**step) for step in data["steps"]],
                 "past": [Moment(**moment) for moment in data["past"]],
+                "conduct": {key: Conduct(**one) for key, one in data["conduct"].items()},
             }
         )
+
+
+def model_of(settings: Json) -> str:
+    """The model's repository, W&B artifact or id, whichever there is."""
+    keys = ("hfModelRepo", "wandbArtifactVersionName", "uploadedModelId")
+    return str(next((settings[key] for key in keys if settings.get(key)), ""))
 
 
 def scaling(settings: Json) -> tuple[int, int, int]:

@@ -7,9 +7,8 @@ from dataclasses import dataclass, field
 from . import lifecycle
 from .model import (
     FAILED,
-    SERVING,
-    SLEEPING,
     TERMINATED,
+    UPDATING,
     Endpoint,
     Json,
     Version,
@@ -61,10 +60,9 @@ class Service:
 
     def __init__(self, store: Store, durations: lifecycle.Durations, options: Options) -> None:
         self.store = store
-        self.durations = durations
+        self.course = lifecycle.Course(durations, [])
         self.options = options
         self.tokens: dict[str, tuple[str, tuple[str, ...]]] = {}
-        self.next_rollout_anywhere: str | None = None
 
     # Who asks, and for what
 
@@ -147,10 +145,15 @@ class Service:
         comment = body.get("initialVersionComment")
         return self.status(self._create(caller, body["projectId"], settings, comment))
 
-    def update(self, endpoint: Endpoint, body: Body, user: str) -> Json:
-        """The Spec that serves once the update is accepted: the old one while it rolls out."""
+    def update(self, endpoint: Endpoint, body: Body, user: str, *, supersede: bool = False) -> Json:
+        """The Spec that serves once the update is accepted: the old one while it rolls out.
+
+        One that is under way refuses another (the docs do not say; the web page's own API is said
+        to), unless that shall `supersede` it.
+        """
         settings = settings_of_update(endpoint.settings, body)
-        self._add_version(endpoint, settings, body.get("newVersionComment"), user)
+        comment = body.get("newVersionComment")
+        self._add_version(endpoint, settings, comment, user, supersede=supersede)
         return self.spec(endpoint)
 
     def delete(self, endpoint: Endpoint) -> Json:
@@ -170,20 +173,18 @@ class Service:
 
     def wake(self, endpoint: Endpoint) -> Json:
         """Wake up."""
-        return self._move(
-            endpoint, lambda: lifecycle.wake(endpoint, self.store.now(), self.durations)
-        )
+        return self._move(endpoint, lambda: lifecycle.wake(endpoint, self.store.now(), self.course))
 
     def restart(self, endpoint: Endpoint) -> Json:
         """Start again what failed or was terminated."""
         return self._move(
-            endpoint, lambda: lifecycle.restart(endpoint, self.store.now(), self.durations)
+            endpoint, lambda: lifecycle.restart(endpoint, self.store.now(), self.course)
         )
 
     def terminate(self, endpoint: Endpoint) -> Json:
         """Terminate."""
         return self._move(
-            endpoint, lambda: lifecycle.terminate(endpoint, self.store.now(), self.durations)
+            endpoint, lambda: lifecycle.terminate(endpoint, self.store.now(), self.course)
         )
 
     def create_from_artifact(self, caller: Caller, body: Body) -> Json:
@@ -212,24 +213,6 @@ class Service:
             "teamName": caller.team,
         }
 
-    def infer(self, caller: Caller, model: str) -> None:
-        """Count an inference request to `ENDPOINT_ID[:ROUTE]`; 503 unless a version serves.
-
-        docs: any request wakes a sleeping endpoint. The plain text of the 503 was seen by clients.
-        """
-        endpoint_id, _, route = model.partition(":")
-        endpoint = self.find(caller, endpoint_id)
-        endpoint.inference_requests += 1
-        endpoint.last_inference_at = self.store.now()
-        answers = endpoint.status in SERVING
-        if endpoint.status == SLEEPING:
-            lifecycle.wake(endpoint, self.store.now(), self.durations)
-        self.store.save(endpoint)
-        if not answers:
-            raise ApiError(503, "Endpoint is unavailable")
-        if route and route not in endpoint.settings.get("adapters", ()):
-            raise ApiError(404, {"detail": f"Endpoint {endpoint_id} has no adapter {route}."})
-
     def _create(
         self,
         caller: Caller,
@@ -251,28 +234,30 @@ class Service:
             versions=[Version(settings, comment, caller.user, now)],
             idempotency_key=idempotency_key,
         )
-        self._apply_override(endpoint)
-        lifecycle.start(endpoint, now, self.durations)
+        lifecycle.start(endpoint, now, self.course)
         self.store.add([endpoint])
         return endpoint
 
     def _add_version(
-        self, endpoint: Endpoint, settings: Json, comment: str | None, user: str
+        self,
+        endpoint: Endpoint,
+        settings: Json,
+        comment: str | None,
+        user: str,
+        *,
+        supersede: bool = False,
     ) -> None:
-        lifecycle.refuse(endpoint, lifecycle.BUSY, "updated")
-        self._apply_override(endpoint)
+        busy = lifecycle.BUSY - {UPDATING} if supersede else lifecycle.BUSY
+        lifecycle.refuse(endpoint, busy, "updated")
         now = self.store.now()
-        lifecycle.add_version(endpoint, settings, comment, user, now, self.durations)
+        version = Version(settings, comment, user, now)
+        lifecycle.add_version(endpoint, version, now, self.course)
         self.store.save(endpoint)
 
     def _move(self, endpoint: Endpoint, transition: Callable[[], None]) -> Json:
         transition()
         self.store.save(endpoint)
         return self.status(endpoint)
-
-    def _apply_override(self, endpoint: Endpoint) -> None:
-        if self.next_rollout_anywhere is not None:
-            endpoint.next_rollout, self.next_rollout_anywhere = self.next_rollout_anywhere, None
 
     def _by_key(self, project: str, key: str) -> Endpoint | None:
         return next(

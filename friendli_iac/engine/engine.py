@@ -10,13 +10,14 @@ from uuid import uuid4
 
 from friendli_iac import __version__
 from friendli_iac.backends.base import Backend, who
-from friendli_iac.core.journal import Entry, Known, replay
+from friendli_iac.core.journal import Entry
 from friendli_iac.core.plan import Plan
+from friendli_iac.core.replay import Known, replay
 from friendli_iac.core.state import State
 from friendli_iac.engine.guards import check_live, check_permitted, check_state
 from friendli_iac.engine.observe import Observer
 from friendli_iac.engine.planning import Selection, Wishes, make_plan
-from friendli_iac.errors import Cancelled, FriendliIacError, Refused
+from friendli_iac.errors import Cancelled, FriendliIacError, Refused, RolledBack, TimedOut
 from friendli_iac.executor.context import Clock, Context, Reporter, SystemClock
 from friendli_iac.executor.run import Outcome, execute
 from friendli_iac.executor.settle import settle_all
@@ -26,13 +27,14 @@ from friendli_iac.resources.base import Address
 
 @dataclass(frozen=True)
 class ApplyOptions:
-    """How to apply. Times in seconds. `allow_destroy` are addresses, or `*` for all of them; None
-    when somebody looked at the plan and said yes.
+    """How to apply. Times in seconds. `commit_id` is of the manifests' repository. `allow_destroy`
+    are addresses, or `*` for all of them; None when somebody looked at the plan and said yes.
     """
 
     parallelism: int = 16
     timeout: float = 1800.0
     settle_grace: float = 120.0
+    commit_id: str = ""
     lock_timeout: float = 0.0
     no_wait: bool = False
     continue_on_error: bool = False
@@ -185,6 +187,7 @@ class Engine:
             clock=self.clock,
             reporter=self.reporter,
             by=who(self.environ),
+            commit_id=options.commit_id,
             timeout=options.timeout,
             settle_grace=options.settle_grace,
             stop=self.stop,
@@ -212,10 +215,13 @@ class Engine:
             and change.fence.version == resource.fence.version
             and change.fence != resource.fence
         ]
+        lifted = [change for change in plan.changes if change.action == "no-op" and change.unpins]
+        now = context.clock.now()
         for change in moved:
-            now = context.clock.now()
             context.write(Entry("fence", now, address=change.address, fence=change.fence))
-        return bool(moved)
+        for change in lifted:  # the manifest does not say it any more
+            context.write(Entry("unpin", now, address=change.address))
+        return bool(moved or lifted)
 
     def _learn_team(self, context: Context, outcomes: Sequence[Outcome]) -> None:
         """The team that the resources turned out to be in: the next run must be in it, too."""
@@ -230,9 +236,10 @@ class Engine:
                 return  # the next apply learns it
 
 
-def exit_code(outcomes: Sequence[Outcome]) -> int:
-    """0 when all is applied; 8 when stopped; 4 when some changes took and others failed; 9 when
-    only time ran out; otherwise the first error's own.
+def exit_code(outcomes: Sequence[Outcome], *, held: bool = False) -> int:
+    """0 when all is applied; 8 when stopped; 4 when some changes took and others failed, or a
+    person must look; 9 when time ran out; 10 when what failed was rolled back; 5 when something is
+    `held` off; in this order. Otherwise the first error's own.
     """
     if any(o.result == "cancelled" for o in outcomes):
         return 8
@@ -241,4 +248,8 @@ def exit_code(outcomes: Sequence[Outcome]) -> int:
         return 4
     if failed:
         return failed[0].error.exit_code if failed[0].error else 1
-    return 9 if any(o.result == "timed out" for o in outcomes) else 0
+    if any(o.result == "timed out" for o in outcomes):
+        return TimedOut.exit_code
+    if any(o.result == "rolled back" for o in outcomes):
+        return RolledBack.exit_code
+    return Refused.exit_code if held else 0

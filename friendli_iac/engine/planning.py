@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 from friendli_iac.core.canonical import digest
-from friendli_iac.core.journal import LOST_KEPT, Known
+from friendli_iac.core.journal import LOST_KEPT
 from friendli_iac.core.plan import Change, Plan
 from friendli_iac.core.planner import assemble, decide
-from friendli_iac.core.scene import Decision, Scene, Wish
+from friendli_iac.core.replay import Known
+from friendli_iac.core.scene import Decision, Rollback, Scene, Wish
 from friendli_iac.core.selection import select
 from friendli_iac.core.state import State
 from friendli_iac.engine.observe import Observer
@@ -21,12 +22,16 @@ Wishes = Mapping[Address, Wish]
 
 @dataclass(frozen=True)
 class Selection:
-    """What a run is about. `complete`: the whole project was read, so absence deletes."""
+    """What a run is about. `complete`: the whole project was read, so absence deletes.
+    `retry_failed`: what is pinned is tried again. `rollbacks` are wishes for versions from before.
+    """
 
     complete: bool = True
     targets: tuple[str, ...] = ()
     selectors: tuple[str, ...] = ()
     replace: tuple[str, ...] = ()
+    retry_failed: bool = False
+    rollbacks: Mapping[str, Rollback] = field(default_factory=dict)
 
     @property
     def narrowed(self) -> str:
@@ -59,7 +64,10 @@ def make_plan(
     places = {(Address.parse(a).kind, wanted[a].spec["project"]) for a in chosen if a in wanted}
     scene = Scene(
         state,
+        now=now,
         replace=frozenset(selection.replace),
+        rollbacks=selection.rollbacks,
+        retry_failed=selection.retry_failed,
         open={begun.address: begun.step for begun in known.open.values()},
     )
 

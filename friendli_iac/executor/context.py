@@ -9,7 +9,8 @@ from dataclasses import dataclass, field
 from typing import Any, Literal, Protocol
 
 from friendli_iac.backends.base import Backend
-from friendli_iac.core.journal import Entry, Known, apply_entry
+from friendli_iac.core.journal import Entry
+from friendli_iac.core.replay import Known, apply_entry
 from friendli_iac.errors import Cancelled, StateError
 from friendli_iac.resources import KINDS
 from friendli_iac.resources.base import Address, Kind
@@ -68,6 +69,7 @@ class Context:
     clock: Clock
     reporter: Reporter
     by: str = ""
+    commit_id: str = ""  # of the manifests' repository
     timeout: float = 1800.0
     settle_grace: float = 120.0
     stop: threading.Event = field(default_factory=threading.Event)

@@ -22,13 +22,8 @@ ATTEMPTS = 3  # each only after it was found out that the one before had no effe
 TOO_MANY = 429  # the status of a request that the API turned away unread
 
 ENDING = ("terminate", "delete")
-SENT = {
-    "create": "create was sent",
-    "update": "update was sent",
-    "restart": "restart was sent",
-    "terminate": "terminate was sent",
-    "delete": "delete was sent",
-}
+# What is refused while something else is under way.
+WHEN_QUIET = ("update", "restart", "wake", "sleep")
 
 
 def perform(
@@ -49,6 +44,9 @@ def perform(
                 safe="Nothing was sent for it.",
                 next="Make a new plan.",
             )
+        # What a replacement took the place of is what is to end.
+        if step in ENDING and resource.deposed:
+            resource, first = resource.deposed, False  # the plan's fence is of its replacement
     attempt, started = 1, context.clock.now()
     while True:
         begin, gone = _begin(context, change, step, plan, resource, listed, fenced=first)
@@ -66,7 +64,7 @@ def perform(
                 context.clock.sleep(error.retry_after, context.stop)
             turned_away = error.status == TOO_MANY
             if resolve(context, begin, accepted=False, turned_away=turned_away):
-                context.tell("sent", change.address, SENT[step])
+                context.tell("sent", change.address, f"{step} was sent")
                 return
             # Turned away unread, it may be sent again as long as there is time.
             if attempt == ATTEMPTS or context.clock.now() - started >= context.timeout:
@@ -98,7 +96,7 @@ def _begin(
     before: list[str] | None = None
     observed: Observed | None = None
     there = context.known.state.resources.get(change.address)
-    if resource is None and there:
+    if resource is None and there and not change.deposes:
         if based_on(there) != change.based_on:
             raise StalePlan([f"{change.address} is in state: it was created meanwhile"])
         kind, api = context.kind_of(change.address)
@@ -118,14 +116,16 @@ def _begin(
         key=change.key,
         step=step,
         plan=plan,
-        id=resource.id if resource else None,
+        id=resource.id if resource else change.id if change.deposes else None,
         project=resource.project if resource else change.project,
         name=change.name,
         after=change.after,
+        trial=change.trial,
         fence=Fence(observed.version, observed.updated_at) if observed else Fence(),
         seen=seen_digest(context.kind_of(change.address)[0], observed),
         listed=before,
         by=context.by,
+        commit=context.commit_id,
     )
     return begin, resource is not None and observed is None
 
@@ -148,7 +148,7 @@ def _record(context: Context, begin: Entry, told: str | None) -> None:
     if begin.step in ("create", "delete"):
         # Saved before anything else: a kill here must not lead to a second GPU.
         _note(context, begin, "sent")
-    context.tell("sent", begin.address, SENT[begin.step])
+    context.tell("sent", begin.address, f"{begin.step} was sent")
     if begin.step == "create":
         id = told or locate(context, begin, accepted=True, timeout=context.timeout)
     elif begin.step == "delete":
@@ -174,7 +174,7 @@ def _look(
     id, project = resource.id, resource.project
     if step == "delete":
         ready = wait_for(context, change.address, id, project, {"stopped", "failed"})
-    elif step in ("update", "restart"):  # refused while something else is under way
+    elif step in WHEN_QUIET:
         ready = wait_for(context, change.address, id, project, {"served", "failed", "stopped"})
     else:
         ready = look(kind, api, id, project)

@@ -1,27 +1,26 @@
-"""Waits until what was sent serves, and proves it: status, version number, readable fields."""
+"""Waits until what was sent serves, and proves it: status, version, fields, probe and bake."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from typing import Literal
 
 from friendli_iac.core.diff import flatten, readable
-from friendli_iac.core.journal import NOT_APPLIED, Entry
+from friendli_iac.core.journal import Entry
 from friendli_iac.core.state import Fence, Resource
-from friendli_iac.errors import FriendliIacError, TimedOut
+from friendli_iac.errors import TimedOut
 from friendli_iac.executor.context import Context
 from friendli_iac.executor.look import look
-from friendli_iac.resources.base import Health, Kind, Observed
-from friendli_iac.resources.spec import leaves
+from friendli_iac.executor.probe import Answer, probe
+from friendli_iac.resources.base import Fault, Health, Kind, Observed
+from friendli_iac.resources.rollout import Rollout
+from friendli_iac.resources.spec import format_duration, leaves
 
 # A service that shows the old version for this long after it accepted a new one has dropped it.
 NOT_APPLIED_AFTER = 60.0  # seconds
 # How long a status from before a restart or an update may linger.
 LINGERS = 10.0  # seconds
 LONGEST_POLL = 5.0  # seconds
-
-
-class RolloutFailed(FriendliIacError):
-    """What was sent does not serve, and will not by waiting."""
 
 
 @dataclass(frozen=True)
@@ -31,51 +30,139 @@ class Served:
     version: int | None
     status: str
     unproved: tuple[str, ...]
+    remark: str = ""
+
+
+Verdict = Literal[
+    "kept",  # the service shows that the version from before serves on
+    "bad",  # what was sent is in force, and does not serve as it should
+    "late",  # it did not serve in time
+    "taken over",  # somebody else changed or ended it meanwhile: it is theirs to mend
+]
+
+
+@dataclass(eq=False)
+class Failure(Exception):
+    """What was sent is not served. `why` is one sentence; `observed` is None for what is gone."""
+
+    verdict: Verdict
+    why: str
+    observed: Observed | None
+    version: int | None = None
+    fault: Fault | None = field(default=None)
 
 
 def wait_until_served(
     context: Context, address: str, *, version_needed: bool, recovering: bool
 ) -> Served:
-    """Polls until the pending specification of `address` serves.
+    """Polls until the pending specification of `address` serves, its probe answers and it has
+    served for the time of its bake. Writes `verified` to the journal.
 
     `version_needed`: only a new version number proves it. `recovering`: it was not serving when it
     was sent, so a bad status may be the old one.
-    Writes `verified` or `failed` to the journal. Raises RolloutFailed, TimedOut (then it stays
-    pending), Cancelled, ApiError.
+    Raises Failure, TimedOut (then it stays pending), Cancelled, ApiError.
     """
+    resource = context.known.state.resources[address]
+    assert resource.pending is not None, "only what was sent can be proved"
+    rollout = Rollout.of(resource.pending.spec)
+    observed, version = _await_proof(
+        context, address, rollout, version_needed=version_needed, recovering=recovering
+    )
+    answer = _ask(context, address, rollout, observed, version)
+    if rollout.bake:
+        observed = _bake(context, address, rollout, version)
+        if answer.result == "good":
+            answer = _ask(context, address, rollout, observed, version)
+    return _verified(context, address, observed, version, answer)
+
+
+def _await_proof(
+    context: Context, address: str, rollout: Rollout, *, version_needed: bool, recovering: bool
+) -> tuple[Observed, int | None]:
     kind, api = context.kind_of(address)
     resource = context.known.state.resources[address]
     started, wait, was_changing = context.clock.now(), 0.25, False
     while True:
         observed = look(kind, api, resource.id, resource.project)
         if observed is None:
-            raise RolloutFailed(
-                f"{address}: {resource.id} is gone while it was waited for",
-                safe="Nothing more was sent.",
-                next="Somebody deleted it. friendli-iac plan shows what is left to do.",
-            )
+            raise Failure("taken over", f"{resource.id} is gone while it was waited for", None)
         elapsed = context.clock.now() - started
         was_changing |= observed.health == "changing"
         _tell(context, address, observed, elapsed)
         if observed.health == "served":
             version = kind.newest_version(api, resource.id)
             if _proved(kind, resource, observed, version, version_needed):
-                return _verified(context, address, observed, version)
+                return observed, version
             if was_changing or elapsed >= NOT_APPLIED_AFTER:
-                raise _not_applied(context, address, observed, version)
+                raise _not_applied(kind, resource, observed, version)
         elif observed.health in ("failed", "stopped") and (
             not recovering or was_changing or elapsed >= LINGERS
         ):
-            raise _failed(context, address, observed)
-        if elapsed >= context.timeout:
-            raise TimedOut(
-                f"{address} does not serve after {elapsed:.0f} s: {observed.status}"
-                + (f", {observed.phase}" if observed.phase else ""),
-                safe="It was sent and recorded; it may still get there, and it may bill.",
-                next="Run friendli-iac apply again to go on waiting, or look in the web page.",
-            )
+            raise _not_served(context, address, observed)
+        if elapsed >= (rollout.timeout or context.timeout):
+            raise _late(address, observed, elapsed, judged=rollout.timeout is not None)
         context.pause(wait)
         wait = min(wait * 1.5, LONGEST_POLL)
+
+
+def _late(address: str, observed: Observed, elapsed: float, *, judged: bool) -> Exception:
+    """What the end of the time means: a verdict, where the manifest set it and nothing serves; else
+    only the end of our patience. An update that is under way cannot be called off.
+    """
+    phase = f", {observed.phase}" if observed.phase else ""
+    why = f"it does not serve after {elapsed:.0f} s: {observed.status}{phase}"
+    if judged:
+        return Failure("late", why, observed)
+    return timed_out(address, why)
+
+
+def timed_out(address: str, why: str) -> TimedOut:
+    """That the waiting is over, and nothing is decided."""
+    return TimedOut(
+        f"{address}: {why}",
+        safe="It was sent and recorded; it may still get there, and it may bill.",
+        next="Run friendli-iac apply again to go on waiting, or look in the web page.",
+    )
+
+
+def _ask(
+    context: Context, address: str, rollout: Rollout, observed: Observed, version: int | None
+) -> Answer:
+    if rollout.probe is None:
+        return Answer("not asked")
+    answer = probe(context, address, rollout)
+    if answer.result == "bad":
+        raise Failure("bad", answer.why, observed, version)
+    return answer
+
+
+def _bake(context: Context, address: str, rollout: Rollout, version: int | None) -> Observed:
+    """Watches what serves for a while longer. What it shows at the end."""
+    kind, api = context.kind_of(address)
+    resource = context.known.state.resources[address]
+    started = context.clock.now()
+    while True:
+        observed = look(kind, api, resource.id, resource.project)
+        elapsed = context.clock.now() - started
+        if observed is None:
+            raise Failure("taken over", f"{resource.id} is gone during its bake", None)
+        context.tell(
+            "progress", address, "baking", status=observed.status, phase="bake", elapsed=elapsed
+        )
+        if observed.health == "failed":
+            failure = _not_served(context, address, observed)
+            failure.why = f"{failure.why}, {elapsed:.0f} s after it served"
+            raise failure
+        if observed.health in ("ending", "stopped"):
+            raise _not_served(context, address, observed)
+        if observed.health == "served" and elapsed >= rollout.bake:
+            if not _proved(kind, resource, observed, version, False):
+                now = kind.newest_version(api, resource.id)
+                raise Failure("taken over", _others(now), observed, now)
+            return observed
+        if elapsed >= rollout.bake + context.timeout:
+            raise timed_out(address, f"it is {observed.status} since its bake")
+        context.pause(max(0.1, min(LONGEST_POLL, rollout.bake - elapsed)))
 
 
 def wait_for(
@@ -135,17 +222,22 @@ def version_is_needed(kind: Kind, resource: Resource) -> bool:
     return not changed or any(marks[path].write_only for path in changed)
 
 
-def _verified(context: Context, address: str, observed: Observed, version: int | None) -> Served:
+def _verified(
+    context: Context, address: str, observed: Observed, version: int | None, answer: Answer
+) -> Served:
     kind, _ = context.kind_of(address)
     resource = context.known.state.resources[address]
     marks = leaves(kind.model)
     old = flatten(kind, resource.prior.spec) if resource.prior else {}
     new = flatten(kind, resource.pending.spec) if resource.pending else {}
     # Behind a version of somebody else, that a value is as we sent it before says nothing.
-    before = resource.history[-1]["version"] if resource.history else None
+    others = [record["version"] for record in resource.history if record["key"] != resource.key]
+    before = others[-1] if others else None
     alone = before is None or resource.fence.version in (None, before, before + 1)
     unproved = tuple(p for p in new if marks[p].write_only and (new[p] != old.get(p) or not alone))
-    fence = _fence(resource, observed, version)
+    if answer.result == "good":  # it answers, and so what it was started with works
+        unproved = ()
+    fence = fence_now(resource, observed, version)
     context.write(
         Entry(
             "verified",
@@ -156,57 +248,51 @@ def _verified(context: Context, address: str, observed: Observed, version: int |
             by=context.by,
         )
     )
-    return Served(version, observed.status, unproved)
+    asked = f"probe not sent: {answer.why}" if answer.why else ""
+    baked = Rollout.of(resource.prior.spec).bake if resource.prior else 0
+    remark = [asked, f"baked for {format_duration(int(baked))}" if baked else ""]
+    return Served(version, observed.status, unproved, "; ".join(filter(None, remark)))
 
 
-def _fence(resource: Resource, observed: Observed, version: int | None) -> Fence:
+def fence_now(resource: Resource, observed: Observed | None, version: int | None) -> Fence:
     """What the next plan compares with. A version beyond ours is somebody else's, even if it shows
     the same: without an update time the next plan looks at the versions, and calls it unknown.
     """
     ours = resource.fence.version
     if ours is not None and version is not None and version > ours:
         return Fence(ours)
-    return Fence(version, observed.updated_at)
+    return Fence(version, observed.updated_at if observed else None)
+
+
+def _others(version: int | None) -> str:
+    number = "a version" if version is None else f"version {version}"
+    return f"somebody else made {number} while ours was waited for"
 
 
 def _not_applied(
-    context: Context, address: str, observed: Observed, version: int | None
-) -> RolloutFailed:
-    _write_failed(context, address, observed, version, outcome=NOT_APPLIED)
-    return RolloutFailed(
-        f"{address}: the service did not apply the update: it is {observed.status} with the "
-        "settings from before",
-        safe="The version from before serves on; nothing else was sent.",
-        next="See the Versions tab in the web page for the cause, mend the manifest, apply again.",
-    )
+    kind: Kind, resource: Resource, observed: Observed, version: int | None
+) -> Failure:
+    ours = resource.fence.version
+    if ours is not None and version is not None and version > ours:
+        return Failure("taken over", _others(version), observed, version)
+    why = f"the service did not apply it: it is {observed.status} with the settings from before"
+    fault = None
+    if observed.error and resource.pending:
+        fault = kind.explain(observed.error, resource.pending.spec)
+        why += f", and says {observed.error}: {fault.sentence}"
+    return Failure("kept", why, observed, version, fault)
 
 
-def _failed(context: Context, address: str, observed: Observed) -> RolloutFailed:
+def _not_served(context: Context, address: str, observed: Observed) -> Failure:
     kind, api = context.kind_of(address)
-    version = kind.newest_version(api, observed.id)
-    _write_failed(context, address, observed, version, outcome="failed")
-    code = f" with {observed.error}" if observed.error else ""
-    cause = f": {kind.explain(observed.error)}" if observed.error else ""
-    return RolloutFailed(
-        f"{address} is {observed.status}{code}{cause}",
-        safe=f"{observed.id} exists and is recorded. Nothing else was sent for it.",
-        next="Mend the manifest and apply again, or end it: friendli-iac destroy "
-        f"--target {address}",
-    )
-
-
-def _write_failed(
-    context: Context, address: str, observed: Observed, version: int | None, *, outcome: str
-) -> None:
     resource = context.known.state.resources[address]
-    context.write(
-        Entry(
-            "failed",
-            context.clock.now(),
-            address=address,
-            fence=_fence(resource, observed, version),
-            outcome=outcome,
-            detail=observed.error or observed.status,
-            by=context.by,
-        )
-    )
+    version = kind.newest_version(api, observed.id)
+    if observed.health in ("ending", "stopped"):
+        why = f"it is {observed.status}: somebody else ended it, or it slept for too long"
+        return Failure("taken over", why, observed, version)
+    if observed.error is None:
+        return Failure("bad", f"it is {observed.status}", observed, version)
+    spec = resource.pending.spec if resource.pending else {}
+    fault = kind.explain(observed.error, spec)
+    why = f"it is {observed.status} with {observed.error}: {fault.sentence}"
+    return Failure("bad", why, observed, version, fault)

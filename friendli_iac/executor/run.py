@@ -4,19 +4,31 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
-from friendli_iac.core.journal import NOT_APPLIED, Entry
+from friendli_iac.core.journal import Entry
 from friendli_iac.core.plan import Change, Plan
 from friendli_iac.core.state import Resource
-from friendli_iac.errors import Cancelled, FriendliIacError, StalePlan, TimedOut
+from friendli_iac.errors import (
+    Cancelled,
+    FriendliIacError,
+    RolledBack,
+    StalePlan,
+    TimedOut,
+)
 from friendli_iac.executor.context import Context
-from friendli_iac.executor.effects import perform
-from friendli_iac.executor.gate import RolloutFailed, version_is_needed, wait_until_served
+from friendli_iac.executor.effects import ENDING, perform
+from friendli_iac.executor.gate import Served, version_is_needed, wait_for
+from friendli_iac.executor.heal import prove
 from friendli_iac.executor.look import look
+from friendli_iac.resources.base import Health
 
-Result = Literal["applied", "sent", "failed", "timed out", "cancelled", "skipped"]
+Result = Literal[
+    "applied", "sent", "failed", "rolled back", "timed out", "cancelled", "skipped"
+]  # fmt: skip
+# What can only be done to what serves.
+AFTER_PROOF = ("sleep",)
 
 
 @dataclass(frozen=True)
@@ -59,7 +71,7 @@ def execute(
                     continue
                 if len(running) == parallelism:  # a pool's queue would go on after a failure
                     continue
-                if all(needed in outcomes for needed in change.waits_for if needed in changes):
+                if all(needed in outcomes for needed in _before(change, changes)):
                     future = pool.submit(_carry_out, context, plan, change, no_wait)
                     running[future] = address
             if len(outcomes) == len(changes):
@@ -90,20 +102,29 @@ def _ended(context: Context, running: Mapping[Future[Outcome], str]) -> set[Futu
     return ended
 
 
+def _before(change: Change, changes: Mapping[str, Change]) -> list[str]:
+    """What must be over before this change begins: what it waits for, and the waves before."""
+    earlier = [a for a, other in changes.items() if other.wave < change.wave]
+    return [*(a for a in (*change.waits_for, *change.behind) if a in changes), *earlier]
+
+
 def _blocker(
     change: Change, changes: Mapping[str, Change], outcomes: Mapping[str, Outcome]
 ) -> str | None:
-    for needed in change.waits_for:
+    """Why this change must not begin any more; None when nothing stands against it."""
+    for needed in _before(change, changes):
         outcome = outcomes.get(needed)
-        if needed in changes and outcome and outcome.result not in ("applied", "sent"):
-            return needed
+        if outcome and outcome.result not in ("applied", "sent"):
+            if needed in change.waits_for:
+                return f"it waits for {needed}, which was not applied"
+            if needed in change.behind:
+                return f"{needed}, which tried the same first, was not applied"
+            return f"{needed}, of an earlier wave, was not applied"
     return None
 
 
 def _skipped(change: Change, blocked: str | None, stopped: bool) -> Outcome:
-    why = "stopped as asked" if stopped else "an earlier change failed"
-    if blocked:
-        why = f"it needs {blocked}, which was not applied"
+    why = blocked or ("stopped as asked" if stopped else "an earlier change failed")
     return Outcome(
         change.address, change.action, "cancelled" if stopped else "skipped", f"not begun: {why}"
     )
@@ -129,6 +150,9 @@ def _carry_out(context: Context, plan: Plan, change: Change, no_wait: bool) -> O
     except TimedOut as error:
         context.tell("failed", change.address, str(error))
         return outcome("timed out", str(error), error)
+    except RolledBack as error:
+        context.tell("failed", change.address, str(error))
+        return outcome("rolled back", str(error), error)
     except FriendliIacError as error:
         context.tell("failed", change.address, str(error))
         return outcome("failed", str(error), error)
@@ -148,12 +172,13 @@ def _apply(context: Context, plan: Plan, change: Change, no_wait: bool) -> str:
     context.check_stop()
     context.tell("start", change.address, change.action)
     done = _steps_done(context, plan, change)
-    recovering = change.status != "" and context.kind_of(change.address)[0].health(
-        change.status
-    ) in ("failed", "stopped")
+    if not done:
+        _move_pins(context, change)
     for step in change.steps:
         if step in done:
             continue
+        if _needs_proof(context, change, step):
+            _prove(context, change)
         perform(
             context,
             change,
@@ -163,10 +188,38 @@ def _apply(context: Context, plan: Plan, change: Change, no_wait: bool) -> str:
             first=not done and step == change.steps[0],
         )
         done = [*done, step]
-    text = _finish(context, change, recovering, no_wait)
+    text = _finish(context, change, no_wait)
     if not no_wait:
         context.write(Entry("finished", context.clock.now(), plan=plan.plan_id, key=change.key))
     return text
+
+
+def _move_pins(context: Context, change: Change) -> None:
+    """Written before the first effect: a kill in between must not send what is held off."""
+    now = context.clock.now()
+    if change.unpins:
+        context.write(Entry("unpin", now, address=change.address, trial=change.trial))
+    if change.pin:
+        pin = replace(change.pin, time=now, by=context.by)
+        context.write(Entry("pin", now, address=change.address, pin=pin))
+
+
+def _needs_proof(context: Context, change: Change, step: str) -> bool:
+    """Whether what was sent must serve before this step: what sleeps cannot prove itself, and what
+    is replaced ends only when its replacement serves.
+    """
+    resource = context.known.state.resources.get(change.address)
+    if resource is None or resource.pending is None:
+        return False
+    return step in AFTER_PROOF or (step in ENDING and resource.deposed is not None)
+
+
+def _prove(context: Context, change: Change) -> Served:
+    kind, _ = context.kind_of(change.address)
+    resource = context.known.state.resources[change.address]
+    recovering = change.status != "" and kind.health(change.status) in ("failed", "stopped")
+    needed = change.action in ("update", "verify") and version_is_needed(kind, resource)
+    return prove(context, change, version_needed=needed, recovering=recovering)
 
 
 def _check_gone(context: Context, change: Change) -> None:
@@ -177,44 +230,48 @@ def _check_gone(context: Context, change: Change) -> None:
         raise StalePlan([f"{change.address} ({resource.id}) is there again"])
 
 
-def _finish(context: Context, change: Change, recovering: bool, no_wait: bool) -> str:
+def _finish(context: Context, change: Change, no_wait: bool) -> str:
     """What remains when everything was sent: our own records, or the proof."""
     now = context.clock.now()
-    if change.action == "record":
-        if change.after is None:
-            _check_gone(context, change)
-            context.write(Entry("forget", now, address=change.address))
-            return "forgotten: it was gone already"
-        context.write(Entry("record", now, address=change.address, after=change.after))
-        return "recorded"
+    if change.action == "record" and change.after is None:
+        _check_gone(context, change)
+        context.write(Entry("forget", now, address=change.address))
+        return "forgotten: it was gone already"
     if change.action == "delete":
         return f"deleted ({change.id})"
     resource = context.known.state.resources[change.address]
+    if change.action in ("record", "sleep", "terminate") and resource.pending is None:
+        context.write(Entry("record", now, address=change.address, after=change.after))
+    if change.action in ("sleep", "terminate"):
+        return _await_rest(context, change)
+    if change.action == "record":
+        return "recorded"
     if resource.pending is None:
         return _came_to(change, resource)
     if no_wait:
         return f"sent ({resource.id}); not waited for"
-    kind, _ = context.kind_of(change.address)
-    served = wait_until_served(
-        context,
-        change.address,
-        version_needed=change.action in ("update", "verify") and version_is_needed(kind, resource),
-        recovering=recovering,
-    )
+    served = _prove(context, change)
     version = f" v{served.version}" if served.version is not None else ""
     text = f"{served.status}{version} ({resource.id})"
     if served.unproved:
-        text += f"; not readable, so presumed: {', '.join(served.unproved)}"
-    return text
+        text += f"; unverified, for it is not readable: {', '.join(served.unproved)}"
+    return "; ".join(filter(None, [text, served.remark]))
+
+
+def _await_rest(context: Context, change: Change) -> str:
+    """Waits until it sleeps or ends, as it was told to."""
+    resource = context.known.state.resources[change.address]
+    wanted: set[Health] = {"served"} if change.action == "sleep" else {"ending", "stopped"}
+    observed = wait_for(context, change.address, resource.id, resource.project, wanted)
+    return f"{observed.status if observed else 'gone'} ({resource.id})"
 
 
 def _came_to(change: Change, resource: Resource) -> str:
-    """What this change came to when its plan was applied before. RolloutFailed says it again."""
-    for record in reversed(resource.history):
-        if record["key"] == change.key and record["outcome"] == NOT_APPLIED:
-            raise RolloutFailed(
-                f"{change.address}: this plan sent it before, and the service did not apply it",
-                safe="The version from before serves on; nothing was sent again.",
-                next="Mend the manifest and make a new plan.",
-            )
+    """What this change came to when its plan was applied before; RolledBack says it again."""
+    if resource.pin and resource.pin.key == change.key:
+        raise RolledBack(
+            f"this plan sent it before: {resource.pin.story}",
+            safe="What served before serves on; nothing was sent again.",
+            next="Change the manifest and make a new plan.",
+        )
     return "proved before"

@@ -120,6 +120,21 @@ def split(file: str, text: str) -> Iterator[Document]:
     yield Document(file, text, start, len(text), line)
 
 
+def chain(document: Document, path: Keys) -> list[tuple[Any, yaml.Node]]:
+    """The key and the value of each step to `path`, as far as they are there; first the root, which
+    has no key. Empty when the document cannot be parsed.
+    """
+    node = _root(document)
+    found: list[tuple[Any, yaml.Node]] = [(None, node)] if node is not None else []
+    for step in path:
+        pair = _pair(document, node, str(step)) if isinstance(node, yaml.MappingNode) else None
+        if pair is None:
+            break
+        found.append(pair)
+        node = pair[1]
+    return found
+
+
 def show(value: object) -> str:
     """A value for a message: quoted, on one line, and never long."""
     if isinstance(value, dict):

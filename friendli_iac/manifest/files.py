@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import re
 import stat
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -109,8 +109,13 @@ def manifest_texts(
     files: Sequence[str],
     stdin: Callable[[], str] | None,
     report: list[Problem],
+    unsaved: Mapping[str, str] = {},
 ) -> Iterator[Text]:
-    """The texts to read, one by one, in the order of their names; problems go to `report`."""
+    """The texts to read, one by one, in the order of their names; problems go to `report`.
+
+    `unsaved` has, by label, what files will hold that are not written yet: they come last when
+    they are new.
+    """
     total = 0
     seen: set[str] = set()
     text: str | None
@@ -125,7 +130,9 @@ def manifest_texts(
             if name in seen:
                 continue
             seen.add(name)
-            text = read_text(path, report, only_ours=not named)
+            text = unsaved.get(name)
+            if text is None:
+                text = read_text(path, report, only_ours=not named)
         if text is None:
             continue
         total += len(text)
@@ -134,6 +141,14 @@ def manifest_texts(
             return
         if check_characters(name, text, report):
             yield Text(name, text, named)
+    for name in unsaved.keys() - seen:
+        if check_characters(name, unsaved[name], report):
+            yield Text(name, unsaved[name], named=True)
+
+
+def read_files(project: Project) -> set[Path]:
+    """The files that the project reads without being told to, with links followed."""
+    return {found.resolve() for found, _ in _paths(project, (), []) if found}
 
 
 def _paths(

@@ -26,7 +26,7 @@ from friendli_iac.resources.spec import Spec, SpecModel, canonical, get_path, ov
 
 MAX_DOCUMENTS = 20_000  # in one file
 
-_MODELS: dict[str, type[SpecModel]] = {**{n: k.model for n, k in KINDS.items()}, **TEMPLATES}
+MODELS: dict[str, type[SpecModel]] = {**{n: k.model for n, k in KINDS.items()}, **TEMPLATES}
 
 
 def load_manifest(
@@ -38,13 +38,15 @@ def load_manifest(
     variable_files: Sequence[Path] = (),
     environ: Mapping[str, str],
     allow_env: Sequence[str] = (),
+    unsaved: Mapping[str, str] = {},
 ) -> Manifest:
     """Everything that the project wants, checked; with `files`, only what these say.
 
     `files` are paths of files and folders; `-` is what `stdin()` gives. `variables` come from
     flags, and win over `environ` (FRIENDLI_IAC_VAR_NAME), which wins over `variable_files` (the
     last one first), which win over the defaults in friendli-iac.yaml. `allow_env` are patterns of
-    names that `${env:NAME}` may show beyond FRIENDLI_PROJECT_ID and FRIENDLI_TEAM_ID.
+    names that `${env:NAME}` may show beyond FRIENDLI_PROJECT_ID and FRIENDLI_TEAM_ID. `unsaved` has
+    what files will hold that are not written yet, by the name that problems give them.
 
     Raises ManifestError with the problems of all files.
     """
@@ -58,7 +60,7 @@ def load_manifest(
         allow_env,
     )
     loader = _Loader(project, values, report)
-    for text in manifest_texts(project, files, stdin, report):
+    for text in manifest_texts(project, files, stdin, report, unsaved):
         loader.add(text)
     if not loader.documents and not report:
         report.append(_nothing(project, files))
@@ -115,17 +117,17 @@ class _Loader:
         written = envelope.spec
         if address.kind in self._defaults:
             layers = (*layers, Layer(self._settings, ("defaults", address.kind)))
-            written = overlay(_MODELS[address.kind], self._defaults[address.kind], written)
+            written = overlay(MODELS[address.kind], self._defaults[address.kind], written)
         spec: Spec | None = None
         try:
-            spec = canonical(_MODELS[address.kind].model_validate(written))
+            spec = canonical(MODELS[address.kind].model_validate(written))
         except ValidationError as error:
-            for finding in findings(_MODELS[address.kind], error, lambda p: _raw(layers, p)):
+            for finding in findings(MODELS[address.kind], error, lambda p: _raw(layers, p)):
                 if report.full or self._report.full:  # nobody reads it: words and place cost time
                     report.more += 1
                 else:
                     report.append(_placed(finding(), layers))
-        named = {path: get_path(written, path) for path in references(_MODELS[address.kind])}
+        named = {path: get_path(written, path) for path in references(MODELS[address.kind])}
         self.checked.append(
             Checked(
                 envelope.document,
@@ -145,9 +147,9 @@ class _Loader:
             block, self._settings, ("defaults", kind), self._report
         )
         try:
-            _MODELS[kind].model_validate(expanded)
+            MODELS[kind].model_validate(expanded)
         except ValidationError as error:
-            for put in findings(_MODELS[kind], error, lambda p: _raw(layers, p)):
+            for put in findings(MODELS[kind], error, lambda p: _raw(layers, p)):
                 if not (finding := put()).partial:
                     self._report.append(_placed(finding, layers))
         return expanded

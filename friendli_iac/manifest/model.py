@@ -49,6 +49,11 @@ class Declared:
     depends_on: tuple[Address, ...]
     layers: tuple[Layer, ...] = field(default=(), repr=False)
 
+    @property
+    def asked(self) -> dict[str, str]:
+        """Nothing is locked to something more exact than what was written."""
+        return {}
+
     def source(self, path: str = "") -> Source:
         """Where the value at `path` was written, or else the nearest block around it.
 

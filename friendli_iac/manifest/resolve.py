@@ -14,7 +14,7 @@ from friendli_iac.manifest.explain import did_you_mean
 from friendli_iac.manifest.model import Declared, Layer, Manifest, Source, origins
 from friendli_iac.resources import KINDS
 from friendli_iac.resources.base import Address
-from friendli_iac.resources.spec import Spec, SpecModel, leaves, set_path
+from friendli_iac.resources.spec import Spec, SpecModel, get_path, leaves, set_path
 
 
 @dataclass(frozen=True, eq=False, slots=True)
@@ -112,6 +112,8 @@ class _Resolver:
     def _check_names(self, resources: Mapping[Address, Declared]) -> None:
         seen: dict[tuple[str, object, object], Declared] = {}
         for address, declared in resources.items():
+            if "name" in get_path(declared.spec, "lifecycle.ignoreChanges", []):
+                continue  # it claims no name: names of what exists may be given twice
             name = address.kind, declared.spec.get("project"), declared.spec.get("name")
             first = seen.setdefault(name, declared)
             if first is declared:

@@ -54,11 +54,26 @@ class Observed:
     updated_at: str | None = None
     version: int | None = None
     team: str | None = None
+    asleep: bool = False
+    created_at: str | None = None
+    creator: str | None = None
     details: Mapping[str, Any] = field(default_factory=dict)
 
 
-Step = Literal["create", "update", "restart", "terminate", "delete"]
-Action = Literal["no-op", "record", "create", "update", "replace", "delete", "restart", "verify"]
+Step = Literal["create", "update", "restart", "wake", "sleep", "terminate", "delete"]
+Action = Literal[
+    "no-op", "record", "create", "update", "replace", "delete",
+    "restart", "wake", "sleep", "terminate", "verify",
+]  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Fault:
+    """What an error code means. `passes`: trying again may help."""
+
+    sentence: str
+    remedy: str
+    passes: bool = False
 
 
 class Kind(Protocol):
@@ -95,8 +110,20 @@ class Kind(Protocol):
         """
         ...
 
-    def steps(self, action: Action, observed: Observed | None) -> tuple[Step, ...]:
-        """The effects that bring `action` about, in order; each is journalled by itself."""
+    def steps(self, action: Action, observed: Observed | None, target: Spec) -> tuple[Step, ...]:
+        """The effects that bring `action` about, in order; each is journalled by itself. A `sleep`
+        among them comes when what was sent before it serves.
+        """
+        ...
+
+    def life(self, target: Spec, observed: Observed) -> tuple[Action, str] | None:
+        """What must be done so that it runs, sleeps or has ended as `target` wants, and why; None
+        when it does already.
+        """
+        ...
+
+    def idle(self, target: Spec) -> bool:
+        """Whether `target` wants nothing to run."""
         ...
 
     def list(self, api: Any, project: str) -> dict[str, Observed]:
@@ -119,6 +146,16 @@ class Kind(Protocol):
         """The number of the newest version, served or not; None when no number can be read."""
         ...
 
+    def versions(self, api: Any, id: str) -> Mapping[int, Spec]:
+        """Every version by number, with the fields that the API shows of it."""
+        ...
+
+    def probe(self, api: Any, id: str, probe: Spec, timeout: float) -> str:
+        """Sends one inference request. What is wrong with its answer; empty when nothing is.
+        `timeout` is in seconds. An ApiError says what went wrong with the request.
+        """
+        ...
+
     def send(
         self, api: Any, step: Step, *, id: str | None, spec: Spec, comment: str, key: str
     ) -> str | None:
@@ -133,6 +170,6 @@ class Kind(Protocol):
         """Dollars per hour at list prices, at the fewest and the most replicas; None: not known."""
         ...
 
-    def explain(self, error: str | None) -> str:
-        """A sentence for people about an error code, with the likely cause and the remedy."""
+    def explain(self, error: str | None, spec: Spec) -> Fault:
+        """What an error code means for a resource with `spec`, and what helps."""
         ...

@@ -11,8 +11,10 @@ from collections.abc import Collection, Mapping
 from typing import Any, Protocol
 
 from friendli_iac.resources import instances
-from friendli_iac.resources.base import Action, Address, Health, Observed, Step
+from friendli_iac.resources.base import Action, Address, Fault, Health, Observed, Step
+from friendli_iac.resources.endpoint_errors import explain
 from friendli_iac.resources.endpoint_spec import EndpointSpec
+from friendli_iac.resources.rollout import probe_complaint, probe_request
 from friendli_iac.resources.spec import Spec, SpecModel, copied, get_path, overlay, set_path
 
 _HEALTH: dict[str, Health] = {
@@ -22,25 +24,6 @@ _HEALTH: dict[str, Health] = {
     "FAILED": "failed",
     "TERMINATING": "ending",
     "TERMINATED": "stopped",
-}
-
-# errorCode of the OpenAPI (`InferenceDeploymentErrorCode`); causes and remedies are ours.
-_ERRORS = {
-    "WORKLOAD_INIT_SETTINGS_ERROR": "the settings do not fit the model; check spec.engine",
-    "WORKLOAD_INIT_MANIFEST_NOT_FOUND_ERROR": "the model or its revision was not found; check "
-    "spec.model",
-    "WORKLOAD_INIT_MANIFEST_TYPE_ERROR": "the repository holds no model that can be served",
-    "WORKLOAD_INIT_DOWNLOAD_ERROR": "the model could not be downloaded; this often passes",
-    "WORKLOAD_INIT_INVALID_TOKEN_ERROR": "Friendli's Hugging Face or W&B integration has no valid "
-    "token; renew it in the web page",
-    "WORKLOAD_INIT_CANNOT_ACCESS_REPO_ERROR": "the repository is gated or private; accept its "
-    "terms with the account that is integrated in Friendli's web page",
-    "WORKLOAD_INIT_HF_WANDB_API_ERROR": "Hugging Face or W&B did not answer; this often passes",
-    "WORKLOAD_INIT_INSUFFICIENT_DISK_ERROR": "the model does not fit the disk; take a larger "
-    "instance",
-    "INFERENCE_ENGINE_INVALID_ARGUMENT_ERROR": "the engine refused a setting; check spec.engine",
-    "INFERENCE_ENGINE_MEMORY_ERROR": "the model does not fit the GPU memory; take a larger GPU or "
-    "a higher spec.instance.count",
 }
 
 # Manifest path -> key of the spec that the API reads back.
@@ -81,6 +64,10 @@ class EndpointApi(Protocol):
     def get_endpoint(self, id: str) -> dict[str, Any]: ...
     def get_status(self, id: str) -> dict[str, Any]: ...
     def newest_version(self, id: str) -> int | None: ...
+    def versions(self, id: str) -> dict[int, dict[str, Any]]: ...
+    def infer(
+        self, path: str, body: dict[str, Any], timeout: float
+    ) -> tuple[dict[str, Any], str]: ...
     def create_endpoint(self, body: dict[str, Any], *, key: str) -> dict[str, Any]: ...
     def update_endpoint(self, id: str, body: dict[str, Any], *, key: str) -> None: ...
     def act(self, id: str, action: str, *, key: str) -> None: ...
@@ -147,22 +134,49 @@ class EndpointKind:
             )
         return found
 
-    def steps(self, action: Action, observed: Observed | None) -> tuple[Step, ...]:
+    def steps(self, action: Action, observed: Observed | None, target: Spec) -> tuple[Step, ...]:
+        desired = target.get("desired")
         ended = observed is not None and observed.health in ("ending", "stopped")
         end: tuple[Step, ...] = ("delete",) if ended else ("terminate", "delete")
+        sleep: tuple[Step, ...] = ("sleep",) if desired == "sleeping" else ()
         match action:
             case "create":
-                return ("create",)
+                return ("create", *sleep)
             case "update":
-                return ("update", "restart") if ended else ("update",)
+                wakes = desired == "running" and observed is not None and observed.asleep
+                again: tuple[Step, ...] = ("restart",) if ended else ("wake",) if wakes else ()
+                return ("update", *again, *(sleep if observed and not observed.asleep else ()))
+            case "replace" if get_path(target, "lifecycle.createBeforeDestroy"):
+                return ("create", *end, *sleep)
             case "replace":
-                return (*end, "create")
+                return (*end, "create", *sleep)
             case "delete":
                 return end
             case "restart":
-                return ("restart",)
+                return ("restart", *sleep)
+            case "wake" | "sleep" | "terminate":
+                return (action,)
+            case "verify":
+                return sleep if observed and not observed.asleep else ()
             case _:
                 return ()
+
+    def life(self, target: Spec, observed: Observed) -> tuple[Action, str] | None:
+        desired = target.get("desired")
+        if self.idle(target):
+            done = observed.health in ("ending", "stopped")
+            return None if done else ("terminate", "spec.desired is terminated")
+        if observed.health in ("failed", "ending", "stopped"):
+            cause = f" ({observed.error})" if observed.error else ""
+            return "restart", f"it is {observed.status}{cause} and should serve"
+        if desired == "running" and observed.asleep:
+            return "wake", "it sleeps, and spec.desired is running"
+        if desired == "sleeping" and observed.health == "served" and not observed.asleep:
+            return "sleep", "it runs, and spec.desired is sleeping"
+        return None
+
+    def idle(self, target: Spec) -> bool:
+        return target.get("desired") == "terminated"
 
     def list(self, api: EndpointApi, project: str) -> dict[str, Observed]:
         return {
@@ -183,6 +197,13 @@ class EndpointKind:
 
     def newest_version(self, api: EndpointApi, id: str) -> int | None:
         return api.newest_version(id)
+
+    def versions(self, api: EndpointApi, id: str) -> Mapping[int, Spec]:
+        return {number: self._readable(spec) for number, spec in api.versions(id).items()}
+
+    def probe(self, api: EndpointApi, id: str, probe: Spec, timeout: float) -> str:
+        path, body = probe_request(probe, id)
+        return probe_complaint(probe, *api.infer(path, body, timeout))
 
     def send(
         self, api: EndpointApi, step: Step, *, id: str | None, spec: Spec, comment: str, key: str
@@ -215,10 +236,10 @@ class EndpointKind:
         replica = price * get_path(spec, "instance.count", 1)
         return (round(replica * low, 2), round(replica * high, 2))
 
-    def explain(self, error: str | None) -> str:
-        return _ERRORS.get(error or "", "the service gave no more than this code")
+    def explain(self, error: str | None, spec: Spec) -> Fault:
+        return explain(error, spec)
 
-    def _observed(self, id: str, spec: Mapping[str, Any], status: Mapping[str, Any]) -> Observed:
+    def _readable(self, spec: Mapping[str, Any]) -> Spec:
         readable: Spec = {}
         for path, key in _READABLE.items():
             value = spec.get(key)
@@ -227,18 +248,24 @@ class EndpointKind:
         gpu = get_path(readable, "instance.gpu")
         if isinstance(gpu, str):
             readable["instance"]["gpu"] = instances.normalise_gpu(gpu)
+        return readable
+
+    def _observed(self, id: str, spec: Mapping[str, Any], status: Mapping[str, Any]) -> Observed:
         word = str(status.get("status") or "UNKNOWN")
         return Observed(
             id=id,
             project=str(spec.get("projectId") or ""),
             name=str(spec.get("name") or ""),
-            spec=readable,
+            spec=self._readable(spec),
             status=word,
             health=self.health(word),
             phase=status.get("phase"),
             error=status.get("errorCode"),
             updated_at=status.get("updatedAt"),
             team=spec.get("teamId"),
+            asleep=word == "SLEEPING",
+            created_at=status.get("createdAt"),
+            creator=spec.get("creatorId"),
             details=status,
         )
 

@@ -6,13 +6,15 @@ Which fields the API gives back, and which it does not, is from Friendli's OpenA
 
 from __future__ import annotations
 
-from typing import Annotated, ClassVar, Self
+from typing import Annotated, Any, ClassVar, Literal, Self
 
-from pydantic import BeforeValidator, Field, field_validator, model_validator
+from pydantic import AfterValidator, BeforeValidator, Field, field_validator, model_validator
 from pydantic_core import PydanticCustomError
 
 from friendli_iac.resources import instances
 from friendli_iac.resources.autoscaling import Scaling
+from friendli_iac.resources.expiry import check_expiry
+from friendli_iac.resources.rollout import RolloutSpec
 from friendli_iac.resources.spec import (
     Bool,
     Float,
@@ -188,6 +190,16 @@ class Lifecycle(SpecModel):
         description="Refuse to delete or replace it. Holds until `false` has been applied, also "
         "when the block or the whole document is removed.",
     )
+    create_before_destroy: Annotated[Bool, Local()] | None = Field(
+        default=None,
+        description="Where it must be replaced, create the new endpoint first, and end the old one "
+        "only when the new one serves. Its id changes either way.",
+    )
+    expires: Annotated[Text, AfterValidator(check_expiry), Local()] | None = Field(
+        default=None,
+        description="When it is to be terminated: `72h` after it was created, or a date such as "
+        "`2026-12-24` or `2026-12-24T18:00Z` (UTC).",
+    )
     ignore_changes: Annotated[list[Text], Local()] | None = Field(
         default=None,
         description="Paths of fields below `spec` whose differences are left alone, such as "
@@ -213,6 +225,9 @@ class Lifecycle(SpecModel):
         return paths
 
 
+SUITE = Literal["quantization", "speculation", "chatTemplate", "reasoningParser", "adapters"]
+
+
 class EndpointSpec(SpecModel):
     """A Dedicated Endpoint: one model on dedicated GPUs behind one id.
 
@@ -233,5 +248,17 @@ class EndpointSpec(SpecModel):
         default=None,
         description="Text for the Versions tab, sent with the next new version. A change of it "
         "alone makes no new version.",
+    )
+    desired: Annotated[Literal["running", "sleeping", "terminated"], Local()] | None = Field(
+        default=None,
+        description="Keep it running, sleeping or terminated. Left out, the autoscaler decides "
+        "about sleep, and what is terminated or failed is restarted.",
+    )
+    rollout: RolloutSpec | None = None
+    suite: Annotated[Literal["none"] | dict[SUITE, Any], Local()] | None = Field(
+        default=None,
+        description="What is set in the web page and the API does not show, such as "
+        "`{quantization: 8-bit}`; `none` when nothing is. An adopted endpoint is not updated until "
+        "this is said: whether an update keeps such settings is not known.",
     )
     lifecycle: Lifecycle | None = None

@@ -21,6 +21,9 @@ _BY_ID = {id: (gpu, count) for gpu, ids in _OPTIONS.items() for count, id in ids
 LIST_PRICES = {"A100 80GB": 2.9, "H100": 3.9, "H200": 4.5, "B200": 8.9}
 LIST_PRICES_DATE = "2025-09"
 
+# Memory of one GPU in GB (10^9 bytes), from NVIDIA's data sheets; a node may show a little less.
+MEMORY_GB = {"A100 80GB": 80.0, "H100": 80.0, "H200": 141.0, "B200": 180.0, "B300": 288.0}
+
 GPUS = tuple(_OPTIONS)
 
 
@@ -50,3 +53,22 @@ def counts(gpu: str) -> tuple[int, ...]:
 def from_option_id(id: str) -> tuple[str, int] | None:
     """GPU and count of an option's id, or None when the table does not have it."""
     return _BY_ID.get(id)
+
+
+def memory_gb(gpu: str, count: int) -> float | None:
+    """The memory of all GPUs of one replica in GB, or None when the table does not have the GPU."""
+    each = MEMORY_GB.get(gpu)
+    return None if each is None else each * count
+
+
+def with_memory(gpu: str, count: int, needed_gb: float) -> list[tuple[str, int]]:
+    """What else has `needed_gb` of memory: the fewest GPUs of the same type, and the smallest type
+    with as many GPUs. Either may be missing.
+    """
+    more = [(gpu, n) for n in counts(gpu) if n > count]
+    other = [(g, count) for g in sorted(MEMORY_GB, key=MEMORY_GB.__getitem__) if g != gpu]
+    enough = [
+        [(g, n) for g, n in options if option_id(g, n) and (memory_gb(g, n) or 0) >= needed_gb]
+        for options in (more, other)
+    ]
+    return [options[0] for options in enough if options]

@@ -10,6 +10,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from functools import cache
+from inspect import isclass
 from typing import Annotated, Any, ClassVar, Self, get_args
 
 from pydantic import (
@@ -147,6 +148,9 @@ class SpecModel(BaseModel):
 
 Spec = dict[str, Any]  # canonical: camelCase keys, JSON values, only what was written
 
+# Stands in a manifest for a text that somebody still has to put there; it is never sent.
+BLANK = "FILL-ME-IN"
+
 
 def canonical(model: BaseModel) -> Spec:
     """The sparse JSON form of a specification: what was written, normalised, camelCase."""
@@ -208,9 +212,8 @@ def submodel(model: type[BaseModel], key: str) -> type[SpecModel] | None:
     for name, info in model.model_fields.items():
         if (info.alias or name) != key:
             continue
-        options = [info.annotation, *getattr(info.annotation, "__args__", ())]
-        for option in options:
-            if isinstance(option, type) and issubclass(option, SpecModel):
+        for option in (info.annotation, *get_args(info.annotation)):
+            if isclass(option) and issubclass(option, SpecModel):
                 return option
     return None
 

@@ -15,14 +15,15 @@ def render(plan: Plan) -> str:
     for refusal in plan.refusals:
         lines += [f"> **Refused** `{refusal.address}`: {_text(refusal.message)}"]
         lines += [f"> {_text(refusal.next)}", ""]
-    for line in filter(None, [words.total_cost(plan), words.unchanged(plan)]):
+    for line in filter(None, [words.total_cost(plan), words.order(plan), words.unchanged(plan)]):
         lines += [_text(line), ""]
     for change in words.by_severity(plan.changes):
         lines += [*_section(change), ""]
     for change in plan.changes:
         if change.action == "no-op" and words.needs_a_look(change):
-            facts = [words.status(change), *change.notes]
-            lines += [f"- `{change.address}` `{change.id}`: {_text(', '.join(facts))}", ""]
+            facts = [words.status(change), *change.notes, *map(str.strip, words.held(change))]
+            told = _text(", ".join(filter(None, facts)))
+            lines += [f"- `{change.address}` `{change.id}`: {told}", ""]
     lines += [f"<sub>plan digest `{plan.digest[:12]}`</sub>"]
     return "\n".join(lines) + "\n"
 
@@ -46,6 +47,9 @@ def _section(change: Change) -> list[str]:
         lines.append(f"| {' | '.join(cells)} |")
     rest = [f"{field.path} {words.value(change, field, field.desired)}" for field in defaults]
     after = [f"Defaults: {', '.join(rest)}"] * bool(rest) + list(change.notes)
+    after += [" ".join(map(str.strip, words.held(change)))] * bool(change.held)
+    after += [f"preflight: {c.level} {c.text} {c.remedy}".rstrip() for c in change.checks]
+    after += [words.gate(change)] * bool(words.gate(change))
     return lines + [""] * bool(after) + [f"- {_text(line)}" for line in after]
 
 

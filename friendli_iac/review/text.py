@@ -11,7 +11,7 @@ from friendli_iac.review import words
 Paint = Callable[[str, str], str]  # (text, colour) -> text
 _COLOUR = {
     "delete": "red", "replace": "red", "update": "yellow", "restart": "yellow", "create": "green",
-    "verify": "cyan", "record": "cyan",
+    "verify": "cyan", "record": "cyan", "terminate": "red", "sleep": "yellow", "wake": "yellow",
 }  # fmt: skip
 WIDEST = 60  # a longer value does not push the places of all others to the right
 
@@ -33,7 +33,7 @@ def render(plan: Plan, *, reads: int | None = None, paint: Paint = plain) -> str
     for change in plan.changes:
         if change.action == "no-op" and words.needs_a_look(change):
             lines += ["", f"  {change.address}   {change.id}   {words.status(change)}"]
-            lines += [f"    {note}" for note in change.notes]
+            lines += [f"    {line}" for line in (*change.notes, *words.held(change))]
     lines += [""] * (len(lines) > 2) + _footer(plan, paint)
     return "\n".join(lines) + "\n"
 
@@ -55,10 +55,12 @@ def _block(change: Change, told: dict[tuple[str, ...], str], paint: Paint) -> li
         lines.append(f"    {paint('~', colour)} the same fields and values as {first} above")
     else:
         lines += fields
-    lines += [f"    {note}" for note in change.notes]
+    lines += [f"    {line}" for line in (*change.notes, *words.held(change))]
+    lines += [f"    {line}" for line in words.preflight(change)]
     if change.waits_for:
         lines.append(f"    waits for {', '.join(change.waits_for)}")
-    return lines + [f"    {words.cost(change)}"] * bool(words.cost(change))
+    last = filter(None, [words.gate(change), words.cost(change)])
+    return lines + [f"    {line}" for line in last]
 
 
 def _fields(change: Change, paint: Paint) -> list[str]:
@@ -95,7 +97,7 @@ def _footer(plan: Plan, paint: Paint) -> list[str]:
     for refusal in plan.refusals:
         lines.append(paint(f"REFUSED {refusal.address}: {refusal.message}", "red"))
         lines += [f"    {refusal.next}", ""]
-    lines += filter(None, [words.unchanged(plan), words.total_cost(plan)])
+    lines += filter(None, [words.unchanged(plan), words.order(plan), words.total_cost(plan)])
     if words.is_work(plan):
         return [*lines, words.headline(plan)]
     return [

@@ -10,20 +10,24 @@ from friendli_iac.core.diff import DEFAULT, FieldChange
 from friendli_iac.core.plan import Change, Plan, summary
 from friendli_iac.resources import KINDS
 from friendli_iac.resources.base import Action, Address, Kind
+from friendli_iac.resources.rollout import Rollout
 from friendli_iac.resources.spec import format_duration, leaves
 
 # Most severe first: what a reviewer must not miss stands on top.
 SEVERITY: tuple[Action, ...] = (
-    "delete", "replace", "update", "restart", "create", "verify", "record",
+    "delete", "replace", "terminate", "sleep", "update", "restart", "wake", "create", "verify",
+    "record",
 )  # fmt: skip
 SYMBOL: dict[str, str] = {
-    "delete": "-", "replace": "±", "update": "~", "restart": "↻", "create": "+",
-    "verify": "?", "record": "·",
+    "delete": "-", "replace": "±", "terminate": "■", "sleep": "◦", "update": "~", "restart": "↻",
+    "wake": "↑", "create": "+", "verify": "?", "record": "·",
 }  # fmt: skip
 COUNTED: tuple[Action, ...] = (
-    "create", "update", "replace", "delete", "restart", "verify", "record",
+    "create", "update", "replace", "delete", "restart", "wake", "sleep", "terminate", "verify",
+    "record",
 )  # fmt: skip
 HOURS_A_MONTH = 730
+FEW = 4  # values that are spelled out in a line
 NOTHING = "(none)"
 PROTECTION = "lifecycle.preventDestroy"
 
@@ -54,7 +58,7 @@ def written(kind: Kind, path: str, what: Any) -> str:
     leaf = leaves(kind.model).get(path)
     if leaf and leaf.duration and isinstance(what, int):
         return format_duration(what)
-    if isinstance(what, list):
+    if isinstance(what, list) and not any(isinstance(one, dict) for one in what):
         return ", ".join(written(kind, "", one) for one in what)
     if isinstance(what, str) and what.isprintable():
         return what
@@ -121,7 +125,71 @@ def status(change: Change) -> str:
 
 def needs_a_look(change: Change) -> bool:
     """Whether an unchanged resource is still worth a word: it is not well, or not all ours."""
-    return bool(change.notes) or _kind(change).health(change.status) != "served"
+    served = _kind(change).health(change.status) == "served"
+    return bool(change.notes or change.held) or not served
+
+
+def held(change: Change) -> list[str]:
+    """What a pin holds off, its story, and what lifts it."""
+    if change.held is None:
+        return []
+    told = [f"{p} {written(_kind(change), p, what)}" for p, what in change.held.values.items()]
+    values = ", ".join(told) if len(told) <= FEW else "the whole of it"
+    places = f"; {', '.join(change.held.places)} says it" * (0 < len(change.held.places) <= FEW)
+    version = f"version {change.held.version}: " if change.held.version is not None else ""
+    return [
+        f"HELD OFF {values}{places}",
+        f"    {version}{change.held.story}",
+        "    not sent until the manifest says something else; to try it again: --retry-failed",
+    ]
+
+
+def gate(change: Change) -> str:
+    """How a new version is proved, and what happens when it does not serve."""
+    if change.after is None or "rollout" not in change.after.spec:
+        return ""
+    if not {"create", "update", "restart"}.intersection(change.steps):
+        return ""
+    rollout = Rollout.of(change.after.spec)
+    parts = ["served"]
+    parts[0] += f" within {format_duration(int(rollout.timeout))}" if rollout.timeout else ""
+    parts += [f"probe x{rollout.attempts}"] if rollout.probe else []
+    parts += [f"bake {format_duration(int(rollout.bake))}"] if rollout.bake else []
+    if change.action == "create":
+        otherwise = "terminated, so that billing stops" if rollout.terminates else "kept as it is"
+    else:
+        back = "the last good settings again, exit 10"
+        otherwise = back if rollout.rolls_back else "left as it is"
+    return f"gate: {', '.join(parts)}; else {otherwise}"
+
+
+def preflight(change: Change) -> list[str]:
+    """What was looked at in the model's repository."""
+    if not change.checks:
+        return []
+    lines = []
+    for check in change.checks:
+        lines.append(f"    {check.level:<7}  {check.text}")
+        lines += [f"             {check.remedy}"] * bool(check.remedy)
+    return ["preflight", *lines]
+
+
+def order(plan: Plan) -> str:
+    """Who goes first: where one line changes many, and the waves, where there are several."""
+    first: dict[str, int] = {}
+    waves: dict[int, list[str]] = {}
+    for change in plan.pending_changes:
+        waves.setdefault(change.wave, []).append(change.address)
+        for address in change.behind:
+            first[address] = first.get(address, 0) + 1
+    parts = [
+        f"{address} goes first: until it is good, {count} more with the same change must wait"
+        for address, count in first.items()
+    ]
+    if len(waves) > 1:
+        told = (f"{wave}: {', '.join(waves[wave])}" for wave in sorted(waves))
+        parts.append(f"waves, each after the one before is good: {'; '.join(told)}")
+    return " · ".join(parts)
 
 
 def labels(change: Change) -> str:
@@ -138,7 +206,8 @@ def notes(plan: Plan) -> list[str]:
 
 def is_work(plan: Plan) -> bool:
     """Whether "no changes" would be a lie."""
-    return bool(plan.pending_changes or plan.refusals or plan.unsettled)
+    held_off = any(change.held for change in plan.changes)
+    return bool(plan.pending_changes or plan.refusals or plan.unsettled or held_off)
 
 
 def headline(plan: Plan) -> str:
@@ -146,14 +215,16 @@ def headline(plan: Plan) -> str:
     counts = summary(plan)
     parts = [f"{len(plan.unsettled)} to settle"] * bool(plan.unsettled)
     parts += [f"{counts[action]} to {action}" for action in COUNTED if action in counts]
-    if counts.get("no-op"):
-        parts.append(f"{counts['no-op']} unchanged")
+    held_off = sum(change.held is not None for change in plan.changes)
+    parts += [f"{held_off} held off"] * bool(held_off)
+    quiet = sum(c.action == "no-op" and c.held is None for c in plan.changes)
+    parts += [f"{quiet} unchanged"] * bool(quiet)
     return ", ".join(parts) or "nothing in the manifests or in state"
 
 
 def unchanged(plan: Plan) -> str:
     """What "unchanged" rests on; empty when nothing is."""
-    quiet = [change for change in plan.changes if change.action == "no-op"]
+    quiet = [c for c in plan.changes if c.action == "no-op" and c.held is None]
     doubtful = sum(bool(change.notes) for change in quiet)
     presumed = len(quiet) - doubtful
     parts = [f"{presumed} presumed for write-only fields, as last sent"] * bool(presumed)

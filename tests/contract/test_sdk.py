@@ -222,18 +222,6 @@ def test_wandb_artifact_create_rolls_out_the_endpoint_of_its_key(
     assert artifacts == ["org/registry/model:v0", "org/registry/model:v1"]
 
 
-def test_inference(emulator: Emulator, sdk: SyncFriendli, running: str) -> None:
-    tokens = sdk.dedicated.token.tokenize(model=running, prompt="What is it?")
-    answer = sdk.dedicated.chat.complete(
-        model=running, messages=[models.UserMessage(role="user", content="Hello")], max_tokens=1
-    )
-
-    assert len(tokens.tokens) == 3
-    assert isinstance(answer, models.ServerlessChatCompleteSuccess)
-    assert answer.model == running
-    assert emulator.endpoint(running)["inference_requests"] == 2
-
-
 def test_cost(emulator: Emulator, sdk: SyncFriendli, running: str) -> None:
     emulator.advance(24 * 3600)
     start = datetime(2026, 1, 1, tzinfo=UTC)

@@ -1,0 +1,305 @@
+"""What the Hugging Face hub says of a model repository, through the library `huggingface_hub`.
+
+Weights are never downloaded: sizes come from the file list, and only config.json and
+tokenizer_config.json are read, through the library's own cache. Nothing here raises: what cannot be
+learnt is a check that says why.
+
+How the hub answers is from the library's source (2.4): a repository that is private, or not there,
+is 401 without a token and 404 with one; a gated one shows its file list to everybody, and refuses
+its files.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import queue
+import re
+import threading
+import time
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
+
+from friendli_iac import __version__
+from friendli_iac.clients.hub_errors import unknown, why
+from friendli_iac.core.preflight import Check, RepoFacts, is_commit
+
+if TYPE_CHECKING:  # slow to import, and an extra
+    from huggingface_hub import HfApi
+    from huggingface_hub.hf_api import ModelInfo
+
+Wanted = tuple[str, str]  # repository, and revision; an empty one is the default branch
+Answer = RepoFacts | Check
+
+DEADLINE = 20.0  # seconds that all lookups of a run may take together
+REQUEST_TIMEOUT = 10.0  # seconds for each piece of an answer
+PARALLEL = 16
+LARGEST_FILE = 20_000_000  # bytes; a configuration is far smaller
+HUGGING_FACE = "https://huggingface.co"
+CONFIG, TOKENIZER = "config.json", "tokenizer_config.json"
+TEMPLATES = ("chat_template.jinja", "chat_template.json")
+
+_TOKEN = re.compile("[!-~]+")
+_ON = {"1", "ON", "YES", "TRUE"}  # what the library takes for yes
+
+
+class Hub:
+    """Looks repositories up, each once in a run. `environ` has HF_TOKEN, HF_ENDPOINT,
+    HF_HUB_OFFLINE and where the cache is; a token saved by `hf auth login` is not used.
+
+    `deadline` is in seconds, for everything that is ever waited for.
+    """
+
+    def __init__(self, environ: Mapping[str, str], *, deadline: float = DEADLINE) -> None:
+        self.deadline = deadline
+        self._token = environ.get("HF_TOKEN", "").strip()
+        self._endpoint = (environ.get("HF_ENDPOINT") or HUGGING_FACE).rstrip("/")
+        self._offline = next(
+            (n for n in ("HF_HUB_OFFLINE", "TRANSFORMERS_OFFLINE") if environ.get(n)), ""
+        )
+        if environ.get(self._offline, "").upper() not in _ON:
+            self._offline = ""
+        self._cache = _cache_folder(environ)
+        self._left = deadline
+        self._known: dict[Wanted, Answer] = {}
+        self._api: HfApi | None = None
+        self._abandoned = False  # whether threads still wait for answers
+
+    @property
+    def host(self) -> str:
+        """Where is asked, for people; without a password that may be in the address."""
+        return urlsplit(self._endpoint).hostname or "HF_ENDPOINT"
+
+    def facts(self, repo: str, revision: str = "") -> Answer:
+        """What is known of one repository."""
+        return self.gather([(repo, revision)])[repo, revision]
+
+    def gather(self, wanted: Iterable[Wanted]) -> dict[Wanted, Answer]:
+        """What is known of several, looked up side by side."""
+        asked = list(dict.fromkeys(wanted))
+        missing = [key for key in asked if key not in self._known]
+        if missing:
+            reason = self._closed()
+            found = dict.fromkeys(missing, reason) if reason else self._ask(missing)
+            for (repo, revision), answer in found.items():
+                self._known[repo, revision] = answer
+                if isinstance(answer, RepoFacts):
+                    self._known.setdefault((repo, answer.commit), answer)
+        return {key: self._known[key] for key in asked}
+
+    def close(self) -> None:
+        """Closes the connections, unless an answer is still awaited: it comes to nobody."""
+        if self._api is not None and not self._abandoned:
+            from huggingface_hub import close_session
+
+            close_session()
+            self._api = None
+
+    # --- before anything is asked ---
+
+    def _closed(self) -> Check | None:
+        """Why nothing can be asked, if that is so; else the library is ready."""
+        parts = urlsplit(self._endpoint)
+        loopback = parts.hostname in ("127.0.0.1", "localhost", "::1")
+        if self._offline:
+            return unknown(f"not looked at: {self._offline} is set", f"Unset {self._offline}.")
+        if parts.scheme != "https" and not loopback:
+            return unknown(
+                "not looked at: HF_ENDPOINT is not https, and a token would travel in the open",
+                "Set HF_ENDPOINT to an https address, or unset it.",
+            )
+        if self._token and not _TOKEN.fullmatch(self._token):
+            return unknown(
+                "not looked at: HF_TOKEN holds a space or a character that is not ASCII",
+                "Copy the token (hf_…) once more, and nothing but it, to HF_TOKEN.",
+            )
+        if self._api is None:
+            try:
+                self._api = self._library()
+            except ImportError:
+                return unknown(
+                    "not looked at: huggingface_hub is not installed",
+                    "pip install 'friendli-iac[hub]'",
+                )
+        return None
+
+    def _library(self) -> HfApi:
+        from huggingface_hub import constants
+
+        # Before the rest is imported: else it asks what program runs it, and draws bars.
+        constants.HF_HUB_DISABLE_TELEMETRY = True
+        constants.HF_HUB_DISABLE_PROGRESS_BARS = True
+        from huggingface_hub import HfApi, close_session, get_session
+
+        logging.getLogger("huggingface_hub").setLevel(logging.CRITICAL)  # we say it ourselves
+        close_session()  # it is one for the process, and may be prepared for another hub
+        session = get_session()
+        origin = urlsplit(self._endpoint)
+
+        def keep_token(request: Any) -> None:
+            # A mirror may send us elsewhere; the token was given for the mirror.
+            if (request.url.scheme, request.url.host, request.url.port) != (
+                origin.scheme,
+                origin.hostname,
+                origin.port,
+            ):
+                request.headers.pop("authorization", None)
+
+        hooks = session.event_hooks
+        session.event_hooks = {**hooks, "request": [*hooks.get("request", ()), keep_token]}
+        session.timeout = REQUEST_TIMEOUT
+        return HfApi(
+            endpoint=self._endpoint,
+            token=self._token or False,  # False: not the one that the library finds by itself
+            library_name="friendli-iac",
+            library_version=__version__,
+        )
+
+    # --- asking ---
+
+    def _ask(self, wanted: list[Wanted]) -> dict[Wanted, Answer]:
+        # Threads of our own: those of an executor would hold up the end of the process for as long
+        # as the hub likes, and the deadline would be none.
+        todo: queue.SimpleQueue[Wanted] = queue.SimpleQueue()
+        done: queue.SimpleQueue[tuple[Wanted, Answer, bool]] = queue.SimpleQueue()
+        enough = threading.Event()
+        for key in wanted:
+            todo.put(key)
+
+        def work() -> None:
+            while not enough.is_set():
+                try:
+                    key = todo.get_nowait()
+                except queue.Empty:
+                    return
+                for answer, last in self._look(*key):
+                    done.put((key, answer, last))
+
+        started = time.monotonic()
+        threads = [
+            threading.Thread(target=work, name="friendli-iac-hub", daemon=True)
+            for _ in range(min(PARALLEL, len(wanted)) if self._left > 0 else 0)
+        ]
+        for thread in threads:
+            thread.start()
+        late = unknown(
+            f"not looked at: {self.host} did not answer within {self.deadline:g} s",
+            "Try again, or allow more with FRIENDLI_IAC_PREFLIGHT_TIMEOUT.",
+        )
+        found: dict[Wanted, Answer] = dict.fromkeys(wanted, late)
+        open_ = len(wanted)
+        try:
+            while open_:
+                left = self._left - (time.monotonic() - started)
+                key, found_out, last = done.get(timeout=max(left, 0.0))
+                found[key] = found_out
+                open_ -= last
+            for thread in threads:
+                thread.join()  # nothing is left to do for them
+        except queue.Empty:  # what was learnt by now is all that will be
+            self._abandoned = True
+        finally:
+            enough.set()
+            self._left -= time.monotonic() - started
+        return found
+
+    def _look(self, repo: str, revision: str) -> Iterator[tuple[Answer, bool]]:
+        """What is known of one repository: first without its files, then all of it (the last one).
+        In a thread.
+        """
+        assert self._api is not None, "checked before"
+        try:
+            info = self._api.model_info(
+                repo, revision=revision or None, files_metadata=True, timeout=REQUEST_TIMEOUT
+            )
+            facts = self._listed(repo, revision, info)
+        except Exception as error:  # noqa: BLE001 - another's library, on a stranger's answer
+            answer = why(error, repo, revision, host=self.host, token=bool(self._token))
+            yield answer, True
+            return
+        yield facts, False
+        yield self._read(facts), True
+
+    def _listed(self, repo: str, revision: str, info: ModelInfo) -> RepoFacts:
+        """What the file list says. ValueError when it makes no sense."""
+        if not is_commit(info.sha) or (is_commit(revision) and info.sha != revision):
+            raise ValueError("no commit, or another one")
+        if info.siblings is None:
+            raise ValueError("no file list")
+        files = {str(file.rfilename): _size(file.size) for file in info.siblings}
+        template: bool | None = None
+        if any(name in files for name in TEMPLATES):
+            template = True
+        elif TOKENIZER not in files:
+            template = False
+        return RepoFacts(
+            repo,
+            str(info.sha),
+            gated=bool(info.gated),
+            private=bool(info.private),
+            readable=None if info.gated else True,
+            token=bool(self._token),
+            files=files,
+            chat_template=template,
+        )
+
+    def _read(self, facts: RepoFacts) -> RepoFacts:
+        """`facts` with what the files say, as far as they can be read."""
+        readable = self._may_read(facts.repo) if facts.gated else True
+        if not readable:
+            return replace(facts, readable=readable)
+        template = facts.chat_template
+        if template is None:
+            tokenizer = self._json(facts, TOKENIZER)
+            template = None if tokenizer is None else bool(tokenizer.get("chat_template"))
+        config = self._json(facts, CONFIG)
+        return replace(facts, readable=True, config=config, chat_template=template)
+
+    def _may_read(self, repo: str) -> bool | None:
+        """Whether the token may read the files. None when the hub does not say: a file in the cache
+        would not prove it.
+        """
+        from huggingface_hub.errors import RepositoryNotFoundError
+
+        assert self._api is not None, "checked before"
+        try:
+            self._api.auth_check(repo)
+        except RepositoryNotFoundError:  # a gated one is a child of it
+            return False
+        except Exception:  # noqa: BLE001 - as in _look
+            return None
+        return True
+
+    def _json(self, facts: RepoFacts, name: str) -> dict[str, Any] | None:
+        """A JSON object of the repository, None when it cannot be had."""
+        assert self._api is not None, "checked before"
+        if name not in facts.files or (facts.files[name] or 0) > LARGEST_FILE:
+            return None
+        try:
+            path = self._api.hf_hub_download(
+                facts.repo,
+                name,
+                revision=facts.commit,
+                cache_dir=self._cache,
+                etag_timeout=REQUEST_TIMEOUT,
+            )
+            value = json.loads(Path(path).read_bytes())
+        except Exception:  # noqa: BLE001 - as in _look; a full disk, too
+            return None
+        return value if isinstance(value, dict) else None
+
+
+def _size(size: object) -> int | None:
+    return size if isinstance(size, int) and size >= 0 else None
+
+
+def _cache_folder(environ: Mapping[str, str]) -> Path:
+    """Where the library keeps files, as it finds it: but in this run's environment."""
+    for name in ("HF_HUB_CACHE", "HUGGINGFACE_HUB_CACHE"):
+        if environ.get(name):
+            return Path(environ[name]).expanduser()
+    home = Path(environ.get("XDG_CACHE_HOME") or "~/.cache") / "huggingface"
+    return Path(environ.get("HF_HOME") or home).expanduser() / "hub"

@@ -1,0 +1,222 @@
+"""What to do about a resource that is in state and there: the heart of the planner."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+from friendli_iac.core.diff import FieldChange, difference, keep
+from friendli_iac.core.pins import HOLDS_ALL, held_off, hold, holds, remote, trial
+from friendli_iac.core.plan import Change, Hold
+from friendli_iac.core.scene import Rollback, Scene, Wish
+from friendli_iac.core.state import Applied, Pin, Resource, Trial
+from friendli_iac.core.wishes import after, located, own_fields
+from friendli_iac.resources.base import Action, Kind, Observed
+from friendli_iac.resources.expiry import expiry
+from friendli_iac.resources.spec import Spec, copied, get_path, overlay, set_path
+
+NOTHING = (0.0, 0.0)  # dollars per hour
+
+
+@dataclass(frozen=True)
+class _Wanted:
+    """What is wanted once pins and the end of its time are heeded."""
+
+    spec: Spec
+    held: Hold | None = None
+    unpins: bool = False
+    reason: str = ""
+
+
+def moved_since(resource: Resource, observed: Observed) -> int | None:
+    """The first version that is not ours, when somebody else made one since we last looked."""
+    if resource.fence.version is None or observed.version is None:
+        return None
+    ours = resource.fence.version
+    return ours + 1 if observed.version > ours else None
+
+
+def existing(
+    scene: Scene, kind: Kind, wish: Wish, resource: Resource, observed: Observed
+) -> Change:
+    """The change of a resource that is there; its action is no-op when all is as it should be."""
+    address = str(wish.address)
+    wanted = _wanted(scene, kind, wish, resource)
+    since = moved_since(resource, observed)
+    applied, believed = _believed(kind, resource, wanted.spec)
+    found = difference(
+        kind,
+        wanted=wanted.spec,
+        applied=applied,
+        live=observed.spec,
+        unproved=resource.pending is not None,
+        unknown_since=since,
+    )
+    target, fields, notes = found.target, found.fields, _notes(resource, observed)
+    if kind.idle(target):  # what runs nothing is sent nothing
+        target, fields, kept = _at_rest(kind, applied, found.target, found.fields)
+        notes += kept
+    goal = after(wish, target, applied)
+    fields = located(wish, fields + believed + own_fields(applied, goal))
+    sent = [field for field in fields if not field.local]
+    action, reason = _action(scene, kind, address, target, resource, observed, sent)
+    if action == "no-op" and fields and resource.pending is None:
+        action, reason = "record", "only our own records change"
+    if wanted.held and resource.pin and resource.pin.stage in HOLDS_ALL:
+        action, reason = _held(resource.pin, observed)
+    if since is not None and not sent:
+        notes = (*notes, f"version {since} was not made by us")
+    rollback = scene.rollbacks.get(address)
+    if action == "update":
+        reason = rollback.reason if rollback else wanted.reason or reason
+    steps = kind.steps(action, observed, target)
+    if resource.deposed and action in ("no-op", "record", "verify"):
+        action, steps = "replace", ("terminate", "delete")
+        reason = f"{resource.deposed.id} is left over from a replacement"
+    return Change(
+        address,
+        action,
+        reason,
+        steps=steps,
+        id=resource.id,
+        project=target["project"],
+        name=target["name"],
+        after=None if action == "no-op" else goal,
+        fields=() if action == "no-op" else fields,
+        waits_for=tuple(map(str, wish.depends_on)),
+        notes=notes,
+        cost_before=live_cost(kind, observed, found.before),
+        cost_after=NOTHING if kind.idle(target) else kind.hourly_cost(target),
+        trial=None if rollback or wanted.reason else _trial(kind, wish, action, wanted, resource),
+        pin=_pin(kind, rollback, applied, target, sent) if rollback else None,
+        unpins=wanted.unpins,
+        held=wanted.held,
+    )
+
+
+def _wanted(scene: Scene, kind: Kind, wish: Wish, resource: Resource) -> _Wanted:
+    spec, pin = wish.spec, resource.pin
+    ends = get_path(spec, "lifecycle.expires")
+    if ends and resource.created and expiry(ends, resource.created) <= scene.now:
+        spec = {**spec, "desired": "terminated"}
+    if pin is None or str(wish.address) in scene.rollbacks:
+        return _Wanted(spec)
+    if scene.retry_failed or not holds(kind, pin, spec):
+        return _Wanted(spec, unpins=True)
+    held = hold(pin, wish)
+    if pin.stage in HOLDS_ALL:
+        return _Wanted(spec, held)
+    reason = f"back to the good settings: {pin.story}" if pin.stage == "owed" else ""
+    return _Wanted(held_off(kind, pin, spec), held, reason=reason)
+
+
+def _believed(
+    kind: Kind, resource: Resource, wanted: Spec
+) -> tuple[Applied, tuple[FieldChange, ...]]:
+    """What was applied, with what the manifest is the first to say of it. Nobody knew, so it is
+    taken for a statement of fact: a cold start would be a high price for being told.
+    """
+    applied = resource.applied
+    said = {p: v for p in resource.unknown if (v := get_path(wanted, p)) is not None}
+    if not said:
+        return applied, ()
+    spec = copied(applied.spec)
+    for path, value in said.items():
+        set_path(spec, path, value)
+    reason = "said for the first time: believed, not sent"
+    fields = [
+        FieldChange(path, None, None, value, reason, write_only=True, local=True)
+        for path, value in said.items()
+    ]
+    return replace(applied, spec=spec), tuple(fields)
+
+
+def _at_rest(
+    kind: Kind, applied: Applied, target: Spec, fields: Sequence[FieldChange]
+) -> tuple[Spec, tuple[FieldChange, ...], tuple[str, ...]]:
+    """Target and fields of what runs nothing: only our own records change; and a note on the rest,
+    which is sent when it runs again.
+    """
+    sent = keep(kind, applied.spec, lambda leaf: not leaf.local)
+    own = keep(kind, target, lambda leaf: leaf.local)
+    later = [field.path for field in fields if not field.local]
+    notes = (f"sent when it runs again: {', '.join(later)}",) if later else ()
+    local = tuple(field for field in fields if field.local)
+    return overlay(kind.model, sent, own), local, notes
+
+
+def _action(
+    scene: Scene,
+    kind: Kind,
+    address: str,
+    target: Spec,
+    resource: Resource,
+    observed: Observed,
+    sent: Sequence[FieldChange],
+) -> tuple[Action, str]:
+    if address in scene.replace:
+        return "replace", "asked for with --replace"
+    if fixed := [field.path for field in sent if field.immutable]:
+        return "replace", f"{', '.join(fixed)} cannot change in place"
+    if sent:
+        return "update", ", ".join(dict.fromkeys(field.reason for field in sent))
+    if life := kind.life(target, observed):
+        return life
+    if resource.pending is not None and not kind.idle(target):
+        return "verify", "it was sent, and is not proved to serve"
+    return "no-op", ""
+
+
+def _held(pin: Pin, observed: Observed) -> tuple[Action, str]:
+    """What is still to do for what a pin holds altogether: an end that was interrupted."""
+    if pin.stage == "ending" and observed.health not in ("ending", "stopped"):
+        return "terminate", "it did not serve, and its end was interrupted"
+    return "no-op", ""
+
+
+def _notes(resource: Resource, observed: Observed) -> tuple[str, ...]:
+    if observed.version is None and observed.updated_at != resource.fence.updated_at:
+        return (
+            "it was touched since we last looked, and its versions cannot be read: whether "
+            "write-only fields changed is UNKNOWN",
+        )
+    return ()
+
+
+def _trial(
+    kind: Kind, wish: Wish, action: Action, wanted: _Wanted, resource: Resource
+) -> Trial | None:
+    """What is pinned when it fails; together with what is held off already."""
+    if action not in ("update", "replace", "restart", "wake", "verify"):
+        return None
+    tried = trial(kind, wanted.spec, resource, wish.asked)
+    if wanted.held is None or resource.pin is None:
+        return tried
+    pin = resource.pin
+    return Trial({**pin.bad, **tried.bad}, {**pin.good, **tried.good}, {**pin.asked, **tried.asked})
+
+
+def _pin(
+    kind: Kind, rollback: Rollback, applied: Applied, target: Spec, sent: Sequence[FieldChange]
+) -> Pin | None:
+    """What holds off the values that a rollback takes back, as long as the manifest says them."""
+    old, new = remote(kind, applied.spec), remote(kind, target)
+    said = old if rollback.said is None else remote(kind, rollback.said.spec)
+    paths = [field.path for field in sent]
+    bad = {p: old[p] for p in paths if p in old and said.get(p) == old[p]}
+    if not bad:
+        return None
+    return Pin(
+        bad,
+        {p: new[p] for p in paths if p in new},
+        "owed",
+        rollback.reason,
+        version=rollback.version,
+        asked={p: text for p, text in applied.asked.items() if p in bad},
+        loose=rollback.said is None,
+    )
+
+
+def live_cost(kind: Kind, observed: Observed, spec: Spec) -> tuple[float, float] | None:
+    """What it costs now, in dollars per hour, at the fewest and the most replicas."""
+    return NOTHING if observed.health == "stopped" else kind.hourly_cost(spec)

@@ -1,0 +1,66 @@
+"""Pins: values that failed are not sent again, until the manifest says others."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from friendli_iac.core.canonical import canonical_json
+from friendli_iac.core.diff import flatten, keep
+from friendli_iac.core.plan import Hold
+from friendli_iac.core.scene import Wish
+from friendli_iac.core.state import Pin, Resource, Trial
+from friendli_iac.resources.base import Kind
+from friendli_iac.resources.spec import Spec, copied, drop_path, overlay, set_path
+
+# Nothing is sent for it, whatever else the manifest says: there is nothing good to stand on.
+HOLDS_ALL = ("halted", "ending", "ended", "stuck")
+
+
+def remote(kind: Kind, spec: Spec) -> dict[str, Any]:
+    """The values of a specification that are sent, by path."""
+    return flatten(kind, keep(kind, spec, lambda leaf: not leaf.local))
+
+
+def trial(kind: Kind, wanted: Spec, resource: Resource | None, asked: Mapping[str, str]) -> Trial:
+    """What sending `wanted` tries out: what it says other than what served last, or all of it."""
+    said = remote(kind, wanted)
+    if resource is None or resource.prior is None:
+        return Trial(said, asked=dict(asked))
+    before = keep(kind, resource.prior.spec, lambda leaf: not leaf.local)
+    good = flatten(kind, before)
+    new = {p: v for p, v in said.items() if not _same(good.get(p), v)}
+    if not new:
+        return Trial(said, asked=dict(asked))
+    # What an alternative takes the place of comes back with it: minReplicas for replicas.
+    after = overlay(kind.model, kind.inheritable(before, wanted), wanted)
+    gone = good.keys() - remote(kind, after).keys()
+    kept = {p: good[p] for p in good if p in new or p in gone}
+    return Trial(new, kept, dict(asked))
+
+
+def holds(kind: Kind, pin: Pin, wanted: Spec) -> bool:
+    """Whether the manifest still says what failed."""
+    said = remote(kind, wanted)
+    asked = {p: v for p, v in pin.bad.items() if p in said or not pin.loose}
+    return bool(asked) and all(_same(said.get(p), v) for p, v in asked.items())
+
+
+def held_off(kind: Kind, pin: Pin, wanted: Spec) -> Spec:
+    """`wanted` with the good values in the place of those that failed."""
+    calm = copied(wanted)
+    for path in pin.bad:
+        drop_path(calm, path)
+    for path, value in pin.good.items():
+        set_path(calm, path, value)
+    return calm
+
+
+def hold(pin: Pin, wish: Wish) -> Hold:
+    """What a plan says of it."""
+    places = dict.fromkeys(str(wish.source(path)) for path in pin.bad if wish.wrote(path))
+    return Hold(dict(pin.bad), pin.story, pin.version, tuple(places))
+
+
+def _same(one: Any, other: Any) -> bool:
+    return canonical_json(one) == canonical_json(other)

@@ -1,0 +1,271 @@
+"""What a state and its journal come to: the one transition function of the state.
+
+`replay(state, entries)` is what we know now, and tells which effects were begun and never closed.
+"""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Iterable
+from dataclasses import dataclass, field, replace
+
+from friendli_iac.core.journal import LOST_KEPT, NOT_APPLIED, RUNS_KEPT, Entry
+from friendli_iac.core.state import Applied, Fence, Lost, Pin, Resource, Run, State
+from friendli_iac.resources.spec import get_path
+
+HISTORY_KEPT = 20  # records for each resource
+SENT = "sent"  # the outcome of a version while nothing is proved
+
+
+@dataclass
+class Known:
+    """What is known after a replay: the state, and the effects that were begun and never closed.
+
+    An open effect that is also in `sent` was accepted by the API: it may be looked for, never sent
+    again.
+    """
+
+    state: State
+    open: dict[tuple[str, str], Entry] = field(default_factory=dict)
+    sent: set[tuple[str, str]] = field(default_factory=set)
+
+    def to_commit(self) -> State:
+        """The state with what is still open written into it: a commit ends the journal."""
+        kept = []
+        for effect, begun in self.open.items():
+            kept.append(begun.to_json())
+            if effect in self.sent:
+                kept.append(Entry("sent", begun.time, key=begun.key, step=begun.step).to_json())
+        return replace(self.state, open=kept)
+
+
+def replay(state: State, entries: Iterable[Entry]) -> Known:
+    """The state with the journal's entries applied in order. `state` itself is not changed."""
+    journal = [*map(Entry.from_json, state.open), *entries]
+    known = Known(copy.deepcopy(state) if journal else state)
+    for entry in journal:
+        apply_entry(known, entry)
+    return known
+
+
+def apply_entry(known: Known, entry: Entry) -> None:
+    """Applies one entry, in place: the one transition function of the state."""
+    state, effect = known.state, (entry.key, entry.step)
+    resource = state.resources.get(entry.address)
+    match entry.type:
+        case "begin":
+            known.open[effect] = entry
+            known.sent.discard(effect)
+        case "sent":
+            known.sent.add(effect)
+        case "absent" | "refused" if effect in known.open:
+            begun = known.open.pop(effect)
+            if entry.type == "absent" and begun.step == "create":
+                _lose(state, begun)
+        case "done" if effect in known.open:
+            _done(known, known.open.pop(effect), entry)
+        case "verified" if resource is not None:
+            _verified(resource, entry)
+        case "failed" if resource is not None:
+            _failed(resource, entry)
+            if resource.deposed and entry.stage == "kept":
+                state.resources[entry.address] = _restored(resource, resource.deposed)
+        case "fence" if resource is not None:
+            resource.fence = entry.fence
+        case "record" if resource is not None and entry.after is not None:
+            resource.prior = entry.after
+            _learn(resource, entry.after)
+            _protect(resource, entry.after)
+        case "pin" if resource is not None:
+            resource.pin = entry.pin
+        case "unpin" if resource is not None:
+            resource.pin = None
+            if resource.pending is not None:
+                resource.trial = entry.trial or resource.trial
+        case "adopt" if entry.after is not None and entry.id is not None:
+            adopted = Resource(
+                entry.id,
+                entry.project,
+                entry.name,
+                entry.after,
+                fence=entry.fence,
+                unknown=entry.unknown or [],
+                created=entry.time,
+                adopted=True,
+            )
+            _protect(adopted, entry.after)
+            state.resources[entry.address] = adopted
+            _close(known, entry.address)
+        case "forget":
+            state.resources.pop(entry.address, None)
+            state.lost = [lost for lost in state.lost if lost.address != entry.address]
+            _close(known, entry.address)
+        case "moved" if resource is not None:
+            state.resources[entry.name] = state.resources.pop(entry.address)
+            for other in state.resources.values():
+                other.prior = _with_moved(other.prior, entry.address, entry.name)
+                other.pending = _with_moved(other.pending, entry.address, entry.name)
+            for moving, begun in known.open.items():
+                if begun.address == entry.address:
+                    known.open[moving] = replace(begun, address=entry.name)
+        case "run":
+            state.lost = [lost for lost in state.lost if entry.time - lost.time < LOST_KEPT]
+            state.runs.setdefault(entry.plan, Run())
+            for past in list(state.runs)[:-RUNS_KEPT]:
+                del state.runs[past]
+        case "finished":
+            state.runs.setdefault(entry.plan, Run()).finished.append(entry.key)
+        case "complete":
+            state.runs.setdefault(entry.plan, Run()).complete = True
+        case _:  # about a resource that is no longer ours
+            pass
+
+
+def _with_moved(applied: Applied | None, old: str, new: str) -> Applied | None:
+    if applied is None or old not in applied.depends_on:
+        return applied
+    return replace(applied, depends_on=[new if a == old else a for a in applied.depends_on])
+
+
+def _close(known: Known, address: str) -> None:
+    """A person decided what an interrupted effect came to."""
+    for effect in [effect for effect, begun in known.open.items() if begun.address == address]:
+        del known.open[effect]
+
+
+def _done(known: Known, begun: Entry, entry: Entry) -> None:
+    """A step took place: what was sent becomes pending, what was deleted is forgotten."""
+    resources = known.state.resources
+    if begun.plan:
+        run = known.state.runs.setdefault(begun.plan, Run())
+        run.steps.setdefault(begun.key, []).append(begun.step)
+    resource = resources.get(begun.address)
+    if begun.step == "delete":
+        if resource is not None and resource.deposed and resource.deposed.id == begun.id:
+            resource.deposed = None
+        else:
+            resources.pop(begun.address, None)
+        return
+    if begun.step == "create" and entry.id is not None:
+        deposed = resource if begun.id is not None else None
+        resource = Resource(entry.id, begun.project, begun.name, created=begun.time)
+        resource.deposed = deposed
+        resources[begun.address] = resource
+    if resource is None or begun.after is None:
+        return
+    ended = begun.step == "terminate" and begun.id == resource.id
+    if ended and resource.pin and resource.pin.stage == "ending":
+        resource.pin = replace(resource.pin, stage="ended")
+    if begun.step in ("terminate", "sleep"):  # which sends no specification
+        return
+    resource.pending, resource.trial = begun.after, begun.trial
+    resource.name = begun.name
+    resource.fence = begun.fence
+    if begun.step == "update" and begun.fence.version is not None:
+        resource.fence = Fence(begun.fence.version + 1)  # what comes next is ours
+    if begun.step in ("create", "update"):  # the others make no version
+        resource.key = begun.key
+        _remember(resource, begun)
+    _learn(resource, begun.after)
+    # Protection begins with the effect, not only when it serves.
+    if get_path(begun.after.spec, "lifecycle.preventDestroy"):
+        resource.protected = True
+
+
+def _remember(resource: Resource, begun: Entry) -> None:
+    assert begun.after is not None, "only what has a specification makes a version"
+    resource.history.append(
+        {
+            "version": resource.fence.version,
+            "spec": begun.after.spec,
+            "time": begun.time,
+            "by": begun.by,
+            "commit": begun.commit,
+            "key": begun.key,
+            "outcome": SENT,
+        }
+    )
+    del resource.history[:-HISTORY_KEPT]
+
+
+def _learn(resource: Resource, applied: Applied) -> None:
+    """What was said once is not unknown any more."""
+    resource.unknown = [p for p in resource.unknown if get_path(applied.spec, p) is None]
+
+
+def _verified(resource: Resource, entry: Entry) -> None:
+    if resource.pending is None:
+        return
+    resource.prior, resource.pending, resource.trial = resource.pending, None, None
+    _judge(resource, resource.key, entry)
+    resource.fence = entry.fence
+    if resource.pin and resource.pin.stage == "owed":
+        resource.pin = replace(resource.pin, stage="rolled back")
+        _mark(resource, resource.pin.key, "rolled back")
+    _protect(resource, resource.prior)
+
+
+def _failed(resource: Resource, entry: Entry) -> None:
+    if resource.pending is not None:
+        _judge(resource, resource.key, entry)
+    resource.fence = entry.fence
+    if entry.stage == "stuck" and resource.pin:
+        story = f"{resource.pin.story}; {entry.detail}"
+        resource.pin = replace(resource.pin, stage="stuck", story=story)
+    elif entry.stage and resource.trial:
+        resource.pin = Pin(
+            resource.trial.bad,
+            resource.trial.good,
+            entry.stage,
+            entry.detail,
+            version=_version(resource),
+            key=resource.key,
+            time=entry.time,
+            by=entry.by,
+            asked=resource.trial.asked,
+        )
+    resource.trial = None
+    # Where the service kept the version before, what was sent is not in force. Where it runs
+    # nothing now, what was sent is what a restart would start: it stays pending.
+    if entry.outcome == NOT_APPLIED:
+        resource.pending = None
+
+
+def _restored(new: Resource, old: Resource) -> Resource:
+    """What was to be replaced is ours again, and its replacement is what is left to end."""
+    old.pin, old.deposed = new.pin, new
+    new.deposed = None
+    return old
+
+
+def _judge(resource: Resource, key: str, entry: Entry) -> None:
+    """Notes what came of our newest version. One that was good once stays so."""
+    for record in resource.history:
+        if record["key"] == key:
+            if record["version"] is None:  # of a create it was not known when it was sent
+                record["version"] = entry.fence.version
+            if record["outcome"] != "good":
+                record["outcome"] = entry.outcome
+
+
+def _mark(resource: Resource, key: str, outcome: str) -> None:
+    for record in resource.history:
+        if record["key"] == key:
+            record["outcome"] = outcome
+
+
+def _version(resource: Resource) -> int | None:
+    found = [r["version"] for r in resource.history if r["key"] == resource.key]
+    return found[-1] if found else None
+
+
+def _lose(state: State, begun: Entry) -> None:
+    if state.listed_before(begun.project, begun.name) is None:
+        listed = list(begun.listed or ())
+        state.lost.append(Lost(begun.address, begun.project, begun.name, listed, begun.time))
+
+
+def _protect(resource: Resource, applied: Applied) -> None:
+    wanted = get_path(applied.spec, "lifecycle.preventDestroy")
+    if wanted is not None:
+        resource.protected = bool(wanted)

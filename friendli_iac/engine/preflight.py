@@ -1,0 +1,224 @@
+"""Before any write: locks revisions to commits, and looks at the models that a plan changes."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, field, replace
+
+from friendli_iac.clients.hub import DEADLINE, Hub, Wanted
+from friendli_iac.core.plan import Change, Plan, Refusal
+from friendli_iac.core.preflight import (
+    REPO,
+    REVISION,
+    Check,
+    RepoFacts,
+    is_commit,
+    judge,
+    memory_of,
+    unseen,
+)
+from friendli_iac.core.scene import Wish
+from friendli_iac.core.state import Resource, State
+from friendli_iac.errors import UsageError
+from friendli_iac.resources.base import Address
+from friendli_iac.resources.spec import Spec, copied, get_path, parse_duration, set_path
+
+SWITCH = "FRIENDLI_IAC_PREFLIGHT"
+TIMEOUT = "FRIENDLI_IAC_PREFLIGHT_TIMEOUT"
+
+
+@dataclass(frozen=True)
+class Locked:
+    """A wish whose revision is a commit. `asked` is what the manifest said instead, by path; empty
+    text where it said nothing.
+    """
+
+    wish: Wish
+    spec: Spec
+    asked: dict[str, str] = field(default_factory=dict)
+
+    @property
+    def address(self) -> Address:
+        return self.wish.address
+
+    @property
+    def labels(self) -> dict[str, str]:
+        return self.wish.labels
+
+    @property
+    def depends_on(self) -> tuple[Address, ...]:
+        return self.wish.depends_on
+
+    def source(self, path: str = "") -> object:
+        """Where it was written."""
+        return self.wish.source(path)
+
+    def wrote(self, path: str) -> bool:
+        """Whether the user wrote it."""
+        return self.wish.wrote(path)
+
+
+@dataclass(frozen=True)
+class Preflight:
+    """Looks at models before anything is sent. `hub` is None where that is switched off: then
+    nothing is asked, and what was locked before stays so.
+    """
+
+    hub: Hub | None = None
+
+    @classmethod
+    def of(
+        cls, environ: Mapping[str, str], *, wanted: bool = True, emulated: bool = False
+    ) -> Preflight:
+        """As the environment says. `wanted` is false with --no-preflight; models of the embedded
+        emulator (`emulated`) are looked at only where HF_ENDPOINT names a hub for them. UsageError
+        for a setting that makes no sense.
+        """
+        switch = environ.get(SWITCH, "on").lower()
+        if switch not in ("on", "off"):
+            raise UsageError(
+                f"{SWITCH} is {switch!r}",
+                safe="Nothing was sent.",
+                next=f"Set {SWITCH} to on or off.",
+            )
+        if not wanted or switch == "off" or (emulated and not environ.get("HF_ENDPOINT")):
+            return cls()
+        return cls(Hub(environ, deadline=deadline(environ)))
+
+    def close(self) -> None:
+        """Closes what was opened to look."""
+        if self.hub is not None:
+            self.hub.close()
+
+    def lock(
+        self, wishes: Mapping[Address, Wish], state: State, chosen: Collection[str] | None = None
+    ) -> dict[Address, Wish]:
+        """`wishes` with commits for their revisions. One that asks for the same as in state has the
+        commit from there, without a request: that a branch moved is no change. `chosen` are the
+        addresses that the plan is about, all of them when None; others are left as they are.
+
+        A revision whose commit cannot be learnt stays as it was written.
+        """
+        locked = dict(wishes)
+        open_: dict[Address, Wanted] = {}
+        for address, wish in wishes.items():
+            repo = get_path(wish.spec, REPO)
+            if repo is None or (chosen is not None and str(address) not in chosen):
+                continue
+            revision = get_path(wish.spec, REVISION) or ""
+            resource = state.resources.get(str(address))
+            if resource is not None and (earlier := _remembered(resource, wish)) is not None:
+                locked[address] = earlier
+            elif not is_commit(revision):
+                open_[address] = (repo, revision)
+        if self.hub is not None and open_:
+            known = self.hub.gather(open_.values())
+            for address, wanted in open_.items():
+                facts = known[wanted]
+                if isinstance(facts, RepoFacts):
+                    asked = {REVISION: wanted[1]}  # as it was written, and "" for nothing
+                    locked[address] = _with_commit(wishes[address], facts.commit, asked)
+        return locked
+
+    def look(self, specs: Mapping[str, Spec]) -> dict[str, tuple[Check, ...]]:
+        """The checks of whole specs, by address; none for what has no model."""
+        if self.hub is None:
+            return {}
+        wanted = {
+            address: (str(get_path(spec, REPO)), str(get_path(spec, REVISION) or ""))
+            for address, spec in specs.items()
+            if get_path(spec, REPO) is not None
+        }
+        known = self.hub.gather(wanted.values())
+        found: dict[str, tuple[Check, ...]] = {}
+        for address, spec in specs.items():
+            if address in wanted:
+                facts = known[wanted[address]]
+                found[address] = judge(facts, spec=spec, gpu_memory_gb=memory_of(spec))
+            elif check := unseen(spec):
+                found[address] = (check,)
+        return found
+
+    def checked(self, plan: Plan) -> Plan:
+        """`plan` with the checks of the changes that change a model, and a refusal for each that
+        failed.
+        """
+        about = {c.address: c for c in plan.pending_changes if changes_model(c)}
+        found = self.look({a: c.after.spec for a, c in about.items() if c.after is not None})
+        refused = [
+            Refusal(
+                address,
+                f"preflight: {check.text}",
+                f"{check.remedy} Or go on without looking: --no-preflight".strip(),
+            )
+            for address, checks in found.items()
+            for check in checks
+            if check.level == "fail"
+        ]
+        return replace(
+            plan,
+            changes=tuple(
+                replace(change, checks=found[change.address])
+                if change.address in found and change.action != "no-op"
+                else change
+                for change in plan.changes
+            ),
+            refusals=(*plan.refusals, *refused),
+        )
+
+
+def changes_model(change: Change) -> bool:
+    """Whether another model would be served than before, or one for the first time."""
+    if change.after is None:
+        return False
+    if change.action in ("create", "replace"):
+        return True
+    return change.action == "update" and any(f.path.startswith("model.") for f in change.fields)
+
+
+def deadline(environ: Mapping[str, str]) -> float:
+    """How long all lookups may take together, in seconds: `20`, `0.5`, `90s` or `2m`. UsageError
+    for anything else.
+    """
+    said = environ.get(TIMEOUT, "").strip()
+    if not said:
+        return DEADLINE
+    try:
+        return float(said if re.fullmatch(r"\d+(\.\d+)?", said) else parse_duration(said))
+    except ValueError as error:
+        raise UsageError(
+            f"{TIMEOUT} is {said!r}",
+            safe="Nothing was sent.",
+            next=f"Set {TIMEOUT} to a duration, such as 20s.",
+        ) from error
+
+
+def _remembered(resource: Resource, wish: Wish) -> Wish | None:
+    """The wish with the commit that its words were locked to earlier: when they failed and were
+    pinned, or when they were applied. None when it asks for something else than then.
+    """
+    repo, revision = get_path(wish.spec, REPO), get_path(wish.spec, REVISION) or ""
+    if REPO in resource.unknown or REVISION in resource.unknown:
+        return wish  # adopted: which commit serves is not known, and nothing is sent to change it
+    applied, pin = resource.applied, resource.pin
+    now = get_path(applied.spec, REPO)
+    if pin is not None and (REPO in pin.bad or REVISION in pin.bad):
+        commit = pin.bad.get(REVISION)
+        said = pin.asked.get(REVISION, commit or "")
+        if (repo, revision) == (pin.bad.get(REPO, now), said):
+            return _with_commit(wish, commit, pin.asked)
+    commit = get_path(applied.spec, REVISION)
+    # Left out later, the commit stays: what nobody states is not managed.
+    if repo == now and revision in ("", applied.asked.get(REVISION, commit or "")):
+        return _with_commit(wish, commit, applied.asked)
+    return None
+
+
+def _with_commit(wish: Wish, commit: str | None, asked: Mapping[str, str]) -> Wish:
+    """The wish as it is when it was never locked."""
+    if commit is None or REVISION not in asked:
+        return wish
+    spec = copied(wish.spec)
+    set_path(spec, REVISION, commit)
+    return Locked(wish, spec, {**wish.asked, REVISION: asked[REVISION]})

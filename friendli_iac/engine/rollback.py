@@ -1,0 +1,133 @@
+"""Back to a version from before: its whole specification, as one more wish for the planner."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from friendli_iac.core.diff import flatten, keep
+from friendli_iac.core.scene import Rollback, Wish
+from friendli_iac.core.state import Resource, State
+from friendli_iac.engine.planning import Selection
+from friendli_iac.errors import Refused, UsageError
+from friendli_iac.resources import KINDS
+from friendli_iac.resources.base import Address, Kind
+from friendli_iac.resources.spec import Spec, leaves, overlay
+
+GOOD = ("good", "unverified")  # outcomes of versions that served
+
+
+@dataclass(frozen=True)
+class Snapshot:
+    """A wish for what was in force once. See `friendli_iac.core.scene.Wish`."""
+
+    address: Address
+    spec: Spec
+    labels: dict[str, str]
+    depends_on: tuple[Address, ...]
+    version: int
+
+    @property
+    def asked(self) -> dict[str, str]:
+        """What was sent then is exact already."""
+        return {}
+
+    def source(self, path: str = "") -> object:
+        """The version: no line of a manifest says this."""
+        return f"version {self.version}"
+
+    def wrote(self, path: str) -> bool:
+        """A snapshot says all that it holds."""
+        return True
+
+
+@dataclass(frozen=True)
+class Target:
+    """What a rollback leads to. `unknown` are paths of write-only fields that nobody recorded: they
+    stay as they were sent last.
+    """
+
+    snapshot: Snapshot
+    selection: Selection
+    unknown: tuple[str, ...]
+
+
+def rollback_target(
+    state: State, api: Any, address: Address, version: int | None, said: Wish | None
+) -> Target:
+    """The wish for `version` of a resource, or for the last good one before what is in force.
+
+    `api` is the kind's client: it is asked for a version that we did not make. `said` is what the
+    manifests want now, None when they cannot be read. UsageError for an address or a version that
+    nobody knows, Refused when there is nothing to go back to, and what reading raises.
+    """
+    resource = state.resources.get(str(address))
+    if resource is None:
+        raise UsageError(f"{address} is not in state", next="See friendli-iac state list.")
+    kind = KINDS[address.kind]
+    record = _record(address, resource, version)
+    if record is not None:
+        unknown: tuple[str, ...] = ()
+        spec, version = record["spec"], int(record["version"])
+    else:
+        assert version is not None, "only a version that was asked for may be somebody else's"
+        spec, unknown = _theirs(kind, api, address, resource, version)
+    applied = resource.applied
+    snapshot = Snapshot(
+        address=address,
+        spec=_with_our_own(kind, spec, applied.spec),
+        labels=dict(applied.labels),
+        depends_on=tuple(map(Address.parse, applied.depends_on)),
+        version=version,
+    )
+    now = resource.fence.version
+    reason = f"rolled back from version {now} to the settings of version {version}"
+    rollback = Rollback(reason, now, said)
+    selection = Selection(
+        complete=False, targets=(str(address),), rollbacks={str(address): rollback}
+    )
+    return Target(snapshot, selection, unknown)
+
+
+def _record(address: Address, resource: Resource, version: int | None) -> dict[str, Any] | None:
+    """What we recorded of `version`, or of the newest good one that is not in force; None for a
+    version that we did not make.
+    """
+    if version is not None:
+        found = [r for r in resource.history if r["version"] == version]
+        return found[-1] if found else None
+    in_force = resource.applied.spec
+    for record in reversed(resource.history):
+        good = record["outcome"] in GOOD and record["version"] is not None
+        if good and record["version"] != resource.fence.version and record["spec"] != in_force:
+            return record
+    raise Refused(
+        f"{address}: no good version from before is recorded",
+        safe="Nothing was sent.",
+        next=f"friendli-iac history {address} lists every version; name one with --to VERSION.",
+    )
+
+
+def _theirs(
+    kind: Kind, api: Any, address: Address, resource: Resource, version: int
+) -> tuple[Spec, tuple[str, ...]]:
+    """A version that we did not make: what the API shows of it, and for the rest what we sent."""
+    shown = kind.versions(api, resource.id)
+    if version not in shown:
+        raise UsageError(
+            f"{address} has no version {version}",
+            safe="Nothing was sent.",
+            next=f"friendli-iac history {address} lists them.",
+        )
+    marks = leaves(kind.model)
+    ours = keep(kind, resource.applied.spec, lambda leaf: leaf.write_only)
+    spec = overlay(kind.model, ours, shown[version])
+    return spec, tuple(path for path in flatten(kind, ours) if marks[path].write_only)
+
+
+def _with_our_own(kind: Kind, then: Spec, now: Spec) -> Spec:
+    """What was sent then, with what only we keep as it is now: protection is not rolled back."""
+    sent = keep(kind, then, lambda leaf: not leaf.local)
+    own = keep(kind, now, lambda leaf: leaf.local)
+    own.pop("versionComment", None)
+    return overlay(kind.model, sent, own)

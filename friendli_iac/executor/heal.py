@@ -1,0 +1,301 @@
+"""What happens when a version does not serve: try again, end it, or bring the good one back.
+
+Every way writes down first what is still owed, so that a kill in between only delays it: the next
+plan shows it, and the next apply does it.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import NoReturn
+
+from friendli_iac.core.canonical import canonical_json, digest
+from friendli_iac.core.diff import flatten, keep
+from friendli_iac.core.journal import NOT_APPLIED, Entry
+from friendli_iac.core.pins import remote
+from friendli_iac.core.plan import Change
+from friendli_iac.core.planner import seen_digest
+from friendli_iac.core.state import Applied, Fence, Resource, Stage
+from friendli_iac.errors import ApiError, RolledBack, RolloutFailed, StalePlan, Unreachable
+from friendli_iac.executor.context import Context
+from friendli_iac.executor.effects import perform
+from friendli_iac.executor.gate import Failure, Served, fence_now, timed_out, wait_until_served
+from friendli_iac.resources.base import Kind, Step
+from friendli_iac.resources.rollout import Rollout
+from friendli_iac.resources.spec import leaves, overlay
+
+RETRIES = 2  # of what failed for a cause that passes, such as a download
+RETRY_PAUSE = 10.0  # seconds, doubled each time
+
+
+def prove(context: Context, change: Change, *, version_needed: bool, recovering: bool) -> Served:
+    """Waits until what was sent for `change` serves, and heals it when it does not.
+
+    Raises RolledBack when what served before does again; RolloutFailed when nothing does, or it is
+    somebody else's to mend; and what waiting raises.
+    """
+    retries = 0
+    resource = context.known.state.resources[change.address]
+    rolling_back = resource.pin is not None and resource.pin.stage == "owed"
+    while True:
+        try:
+            served = wait_until_served(
+                context, change.address, version_needed=version_needed, recovering=recovering
+            )
+        except Failure as failure:
+            failed = failure.observed is not None and failure.observed.health == "failed"
+            if failed and failure.fault and failure.fault.passes and retries < RETRIES:
+                retries += 1
+                _try_again(context, change, failure, retries)
+                continue
+            _heal(context, change, failure)
+        pin = context.known.state.resources[change.address].pin
+        if rolling_back and pin and pin.key:  # one without was set by hand: it did what was asked
+            raise _rolled_back(change.address, pin.story, served)
+        return served
+
+
+def _try_again(context: Context, change: Change, failure: Failure, retry: int) -> None:
+    context.tell(
+        "note", change.address, f"{failure.why}; this passes as a rule: {retry}/{RETRIES} again"
+    )
+    context.pause(RETRY_PAUSE * 2 ** (retry - 1))
+    again = _follow_up(context, change, f"retry {retry}", failure, None)
+    perform(context, again, "restart", plan="", listed=[], first=False)
+
+
+def _follow_up(
+    context: Context, change: Change, what: str, failure: Failure, good: Applied | None
+) -> Change:
+    """A change that nobody planned and that follows from one that was."""
+    resource = context.known.state.resources[change.address]
+    kind, _ = context.kind_of(change.address)
+    after = good or resource.pending
+    observed = failure.observed
+    return replace(
+        change,
+        action="update" if good else "restart",
+        id=resource.id,
+        project=resource.project,
+        name=after.spec["name"] if after else resource.name,
+        after=after,
+        trial=None if good else resource.trial,
+        key=digest([change.key, resource.key, what], 20),
+        fence=Fence(failure.version),
+        seen=seen_digest(kind, observed),
+        status=observed.status if observed else "",
+    )
+
+
+def _heal(context: Context, change: Change, failure: Failure) -> NoReturn:
+    address = change.address
+    kind, _ = context.kind_of(address)
+    resource = context.known.state.resources[address]
+    pending = resource.pending
+    assert pending is not None, "only what was sent can fail"
+    rollout = Rollout.of(pending.spec)
+    if failure.verdict == "taken over":
+        _write(context, address, failure, None)
+        raise _not_ours(address, failure)
+    if resource.pin and resource.pin.stage == "owed":
+        _write(context, address, failure, "stuck")
+        raise _stuck(address, failure.why)
+    if failure.verdict == "kept":
+        _write(context, address, failure, "kept", outcome=NOT_APPLIED)
+        raise _kept(address, failure)
+    if resource.deposed:
+        _restore(context, change, failure, rollout)
+    if resource.prior is None:
+        _end(context, change, failure, rollout)
+    if failure.verdict == "late":  # an update on its way cannot be called off
+        raise timed_out(address, failure.why)
+    lost = _lost(kind, resource)
+    if lost:
+        failure.why += f"; and nobody knows what was there before at {', '.join(lost)}"
+    if not rollout.rolls_back or lost or _same(kind, resource.prior.spec, pending.spec):
+        _write(context, address, failure, "halted")
+        raise _halted(kind, address, resource, failure)
+    _write(context, address, failure, "owed")
+    _roll_back(context, change, failure, _good(kind, resource.prior, pending))
+
+
+def _roll_back(context: Context, change: Change, failure: Failure, good: Applied) -> NoReturn:
+    address = change.address
+    kind, _ = context.kind_of(address)
+    context.tell("note", address, f"{failure.why}; rolling back to the last good settings")
+    back = _follow_up(context, change, "rollback", failure, good)
+    steps = kind.steps("update", failure.observed, good.spec)
+    try:
+        for step in steps:
+            first = step == steps[0]
+            perform(context, back, step, plan="", listed=[], first=first)
+    except Unreachable:
+        raise  # it stays owed: the next apply sends it
+    except StalePlan as error:
+        _restage(context, address, "halted")
+        raise _not_ours(address, replace_why(failure, "; ".join(error.moved))) from error
+    except ApiError as error:
+        _restage(context, address, "stuck")
+        raise _stuck(address, f"the API refused to take the good settings back: {error}") from error
+    failed = failure.observed is not None and failure.observed.health == "failed"
+    prove(context, back, version_needed=True, recovering=failed)
+    raise AssertionError("a rollback that serves is told as one")
+
+
+def replace_why(failure: Failure, why: str) -> Failure:
+    """`failure` with another sentence."""
+    return Failure(failure.verdict, why, failure.observed, failure.version, failure.fault)
+
+
+def _restore(context: Context, change: Change, failure: Failure, rollout: Rollout) -> NoReturn:
+    """A replacement does not serve, and what it should replace still does: that is ours again."""
+    address = change.address
+    new = context.known.state.resources[address].id
+    _write(context, address, failure, "kept")
+    old = context.known.state.resources[address].id
+    left = f"{new} was kept for a look at it, and may bill"
+    if rollout.terminates:
+        steps: tuple[Step, ...] = ("terminate", "delete")
+        end = _follow_up(context, change, "end", failure, None)
+        for step in steps:
+            perform(context, end, step, plan="", listed=[], first=False)
+        left = f"{new} was ended"
+    raise RolledBack(
+        f"its replacement does not serve: {failure.why}",
+        safe=f"{old} serves on; {left}.",
+        next=_remedy(failure),
+    )
+
+
+def _end(context: Context, change: Change, failure: Failure, rollout: Rollout) -> NoReturn:
+    """Something new does not serve: nothing good is there to go back to."""
+    address = change.address
+    kind, _ = context.kind_of(address)
+    resource = context.known.state.resources[address]
+    _write(context, address, failure, "ending" if rollout.terminates else "halted")
+    if not rollout.terminates:
+        raise RolloutFailed(
+            failure.why,
+            safe=f"{resource.id} was kept for a look at it (onCreateFailure: keep), and may bill"
+            f"{_bill(kind, resource)}.",
+            next=f"{_remedy(failure)} To end it: friendli-iac destroy --target {address}",
+        )
+    end = _follow_up(context, change, "end", failure, None)
+    perform(context, end, "terminate", plan="", listed=[], first=False)
+    raise RolloutFailed(
+        failure.why,
+        safe=f"{resource.id} was terminated: it does not bill any more.",
+        next=_remedy(failure),
+    )
+
+
+def _good(kind: Kind, prior: Applied, failed: Applied) -> Applied:
+    """The last good settings, with what only we keep as it is wanted now. They are proved as they
+    were proved before, where they were.
+    """
+    sent = keep(kind, prior.spec, lambda leaf: not leaf.local)
+    own = keep(kind, failed.spec, lambda leaf: leaf.local)
+    if "rollout" in own and "probe" in prior.spec.get("rollout", {}):
+        own["rollout"] = {**own["rollout"], "probe": prior.spec["rollout"]["probe"]}
+    own.pop("versionComment", None)  # it is about the version that failed
+    return replace(failed, spec=overlay(kind.model, sent, own), asked=prior.asked)
+
+
+def _lost(kind: Kind, resource: Resource) -> list[str]:
+    """What was tried, and cannot be taken back: the API never shows what was there before, and we
+    did not send it.
+    """
+    marks, known = leaves(kind.model), flatten(kind, resource.prior.spec if resource.prior else {})
+    blocks = {path.rpartition(".")[0] for path in known}
+    tried = resource.trial.bad if resource.trial else {}
+    return [p for p in tried if marks[p].write_only and p.rpartition(".")[0] not in blocks]
+
+
+def _same(kind: Kind, one: dict[str, object], other: dict[str, object]) -> bool:
+    return canonical_json(remote(kind, one)) == canonical_json(remote(kind, other))
+
+
+def _bill(kind: Kind, resource: Resource) -> str:
+    cost = kind.hourly_cost(resource.applied.spec)
+    return f" up to ${cost[1]:.2f} /h" if cost else ""
+
+
+def _remedy(failure: Failure) -> str:
+    remedy = (
+        f"{failure.fault.remedy[0].upper()}{failure.fault.remedy[1:]}. " if failure.fault else ""
+    )
+    return (
+        f"{remedy}Change the manifest; or to try the same again: friendli-iac apply --retry-failed."
+    )
+
+
+def _rolled_back(address: str, story: str, served: Served) -> RolledBack:
+    version = f" as version {served.version}" if served.version is not None else ""
+    return RolledBack(
+        story,
+        safe=f"The last good settings serve again{version} ({served.status}).",
+        next="What failed is not sent again until the manifest says something else; to try the "
+        "same again: friendli-iac apply --retry-failed.",
+    )
+
+
+def _kept(address: str, failure: Failure) -> RolledBack:
+    return RolledBack(
+        failure.why,
+        safe="The version from before serves on; nothing else was sent.",
+        next="See the Versions tab in the web page for the cause. " + _remedy(failure),
+    )
+
+
+def _halted(kind: Kind, address: str, resource: Resource, failure: Failure) -> RolloutFailed:
+    return RolloutFailed(
+        failure.why,
+        safe=f"{resource.id} was left as it is, and may bill{_bill(kind, resource)}.",
+        next=f"{_remedy(failure)} Or go back: friendli-iac rollback {address}",
+    )
+
+
+def _stuck(address: str, why: str) -> RolloutFailed:
+    return RolloutFailed(
+        f"it needs attention: the rollback failed, too: {why}",
+        safe="Nothing more is sent for it by itself.",
+        next=f"Look at it in the web page; friendli-iac history {address} lists what was sent. "
+        f"To go back further: friendli-iac rollback {address} --to VERSION",
+    )
+
+
+def _not_ours(address: str, failure: Failure) -> RolloutFailed:
+    return RolloutFailed(
+        failure.why,
+        safe="Nothing more was sent: what somebody else did is not overwritten.",
+        next="friendli-iac plan shows how it stands, and what an apply would do.",
+    )
+
+
+def _restage(context: Context, address: str, stage: Stage) -> None:
+    pin = context.known.state.resources[address].pin
+    assert pin is not None, "what is owed is pinned"
+    context.write(Entry("pin", context.clock.now(), address=address, pin=replace(pin, stage=stage)))
+
+
+def _write(
+    context: Context,
+    address: str,
+    failure: Failure,
+    stage: Stage | None,
+    *,
+    outcome: str = "failed",
+) -> None:
+    resource = context.known.state.resources[address]
+    context.write(
+        Entry(
+            "failed",
+            context.clock.now(),
+            address=address,
+            fence=fence_now(resource, failure.observed, failure.version),
+            outcome=outcome,
+            detail=failure.why,
+            by=context.by,
+            stage=stage,
+        )
+    )

@@ -1,0 +1,273 @@
+"""Values set in manifests as they stand: found, checked, changed in memory, and checked again."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from pydantic import ValidationError
+
+from friendli_iac.errors import FriendliIacError, ManifestError, Problem, UsageError
+from friendli_iac.manifest.document import Document, Keys, split
+from friendli_iac.manifest.edit import Scalar, put, take_out
+from friendli_iac.manifest.envelope import API_VERSION
+from friendli_iac.manifest.explain import did_you_mean
+from friendli_iac.manifest.files import manifest_texts
+from friendli_iac.manifest.load import MODELS
+from friendli_iac.manifest.model import Declared, Layer, Manifest, Project, origins
+from friendli_iac.manifest.reader import read
+from friendli_iac.manifest.spelling import as_typed, literal
+from friendli_iac.manifest.write import NOTHING
+from friendli_iac.resources.base import Address
+from friendli_iac.resources.spec import get_path, leaves, parse_value
+
+Load = Callable[[Mapping[str, str]], Manifest]  # given what files will hold; raises ManifestError
+
+_VARIABLE = re.compile(r"(?<!\$)\$\{(?:var\.([A-Za-z0-9_-]+)|[^}]*)\}?")
+
+
+@dataclass(frozen=True)
+class Setting:
+    """One value to set, or, where `wanted` is None, to take out. `path` begins at the document,
+    `value` is what YAML will say and `wanted` what it stands for (canonical).
+    """
+
+    path: Keys
+    value: Scalar = ""
+    wanted: Any = None
+
+    def __str__(self) -> str:
+        return ".".join(map(str, self.path))
+
+
+@dataclass(frozen=True)
+class Changed:
+    """One value that was changed. `old` and `new` are as they are written; None: not there."""
+
+    path: str
+    line: int
+    old: str | None
+    new: str | None
+
+
+@dataclass(frozen=True)
+class Edited:
+    """A file with its settings changed, not written yet."""
+
+    file: str
+    before: str
+    after: str
+    changes: tuple[Changed, ...]
+
+
+def parse_settings(
+    address: Address, settings: Sequence[str], unset: Sequence[str]
+) -> list[Setting]:
+    """What `PATH=VALUE` and `--unset PATH` ask for, what is taken out last. UsageError for what no
+    document of this kind can say.
+    """
+    if address.kind not in MODELS:
+        near = did_you_mean(address.kind, MODELS)
+        raise UsageError(
+            f"{address}: there is no kind {address.kind}",
+            safe=NOTHING,
+            next=near or f"Kinds: {', '.join(MODELS)}.",
+        )
+    found = [_setting(address, text) for text in settings]
+    found += [Setting(_path(address, path, path)) for path in unset]
+    paths = [str(setting) for setting in found]
+    twice = {path for path in paths if paths.count(path) > 1}
+    if twice:
+        raise UsageError(f"{', '.join(sorted(twice))} is named twice", safe=NOTHING)
+    return found
+
+
+def edit(
+    project: Project,
+    files: Sequence[str],
+    load: Load,
+    address: Address,
+    settings: Sequence[Setting],
+    *,
+    here: bool = False,
+) -> Edited:
+    """The file of `address` with the settings in it. Nothing is written.
+
+    `here`: also where the value is said elsewhere, by defaults or a variable. ManifestError when
+    the project would not be valid, FriendliIacError when a place cannot be edited.
+    """
+    document = first = _document(project, files, address)
+    before = _valid(load)
+    old = {setting: document.raw(setting.path) for setting in settings}
+    for setting in settings:
+        if not here:
+            _check_origin(project, before, document, address, setting)
+    for setting in settings:
+        if setting.wanted is None:
+            document = take_out(document, setting.path)
+        elif _said(document, setting.path) != repr(setting.value):
+            document = put(document, setting.path, setting.value)
+    after = load({document.file: document.text})
+    for setting in settings:
+        _check_effect(after.resources.get(address), address, setting)
+    changes = tuple(
+        Changed(
+            str(setting),
+            (first if setting.wanted is None else document).place(setting.path, key=True)[0],
+            old[setting],
+            document.raw(setting.path),
+        )
+        for setting in settings
+    )
+    return Edited(document.file, first.text, document.text, changes)
+
+
+def _said(document: Document, path: Keys) -> str:
+    """The value at `path` as text that tells 1 from 1.0 and from true; `None` without one."""
+    here = read(document, [])
+    for key in path:
+        here = here.get(key) if isinstance(here, dict) else None
+    return repr(here)
+
+
+def _setting(address: Address, text: str) -> Setting:
+    name, equals, typed = text.partition("=")
+    if not equals or not name:
+        raise UsageError(
+            f"{text}: a setting looks like spec.model.huggingFace.revision=COMMIT", safe=NOTHING
+        )
+    if not typed:
+        raise UsageError(
+            f"{name}= has no value", safe=NOTHING, next=f"To remove it: --unset {name}"
+        )
+    path = _path(address, name, text)
+    if path[0] == "metadata":
+        return Setting(path, literal(typed), typed)
+    inner = ".".join(map(str, path[1:]))
+    try:
+        value = parse_value(MODELS[address.kind], inner, typed)
+    except ValidationError as error:
+        leaf = leaves(MODELS[address.kind])[inner]
+        raise UsageError(
+            f"{text}: {error.errors()[0]['msg']}", safe=NOTHING, next=leaf.description
+        ) from None
+    if not isinstance(value, str | int | float | bool):
+        raise UsageError(
+            f"{text}: {name} is no single value", safe=NOTHING, next="Edit the file by hand."
+        )
+    return Setting(path, as_typed(typed, value), value)
+
+
+def _path(address: Address, name: str, text: str) -> Keys:
+    """The way to a field that can be set. The key of a label may hold dots."""
+    part, _, rest = name.partition(".")
+    if part == "metadata" and rest.startswith("labels.") and len(rest) > len("labels."):
+        return ("metadata", "labels", rest.removeprefix("labels."))
+    if name == "metadata.name":
+        raise UsageError(
+            "metadata.name is the address of a resource, and cannot be set",
+            safe=NOTHING,
+            next="Change it in the file, then: friendli-iac state mv OLD NEW",
+        )
+    known = leaves(MODELS[address.kind])
+    if part == "spec" and rest in known:
+        return ("spec", *rest.split("."))
+    names = [f"spec.{path}" for path in known]
+    inside = [path for path in names if path.startswith(f"{name}.")]
+    if inside:
+        raise UsageError(
+            f"{name} is a block of keys", safe=NOTHING, next=f"Name one: {', '.join(inside[:5])}"
+        )
+    near = did_you_mean(name, names) or "friendli-iac schema lists every field."
+    raise UsageError(f"{text}: there is no field {name}", safe=NOTHING, next=near)
+
+
+def _document(project: Project, files: Sequence[str], address: Address) -> Document:
+    """The one document with this address, as it is written. Problems of others are no matter."""
+    found, known = [], []
+    report: list[Problem] = []
+    for text in manifest_texts(project, files, None, report):
+        for document in split(text.file, text.text):
+            if document.raw(("apiVersion",)) != API_VERSION:
+                continue
+            named = f"{document.raw(('kind',))}/{document.raw(('metadata', 'name'))}"
+            known.append(named)
+            if named == str(address):
+                found.append(document)
+    if not found:
+        if report:
+            raise ManifestError(report)
+        raise UsageError(
+            f"no manifest declares {address}",
+            safe=NOTHING,
+            next=did_you_mean(str(address), known) or f"Declared: {', '.join(known) or 'nothing'}.",
+        )
+    if len(found) > 1:
+        places = " and ".join(f"{one.file}:{one.place()[0]}" for one in found)
+        raise FriendliIacError(f"{address} is declared twice: {places}", safe=NOTHING)
+    return found[0]
+
+
+def _valid(load: Load) -> Manifest | None:
+    try:
+        return load({})
+    except ManifestError:  # which the settings may be there to mend
+        return None
+
+
+def _check_origin(
+    project: Project,
+    manifest: Manifest | None,
+    document: Document,
+    address: Address,
+    setting: Setting,
+) -> None:
+    """Fails where the value is not this document's own: a change here would hide the other place,
+    and whoever edits that one later would wonder.
+    """
+    if setting.path[0] == "spec":
+        layers: tuple[Layer, ...] = (Layer(document, ("spec",)),)
+        if manifest and address in manifest.resources:
+            layers = manifest.resources[address].layers
+        elif project.document:
+            layers = (*layers, Layer(project.document, ("defaults", address.kind)))
+        origin = next(origins(layers, setting.path[1:]), None)
+        if origin is not None:
+            at, path = origin
+            if (at.file, at.start) != (document.file, document.start):
+                line = at.place(path)[0]
+                raise FriendliIacError(
+                    f"{setting} of {address} is said at {at.file}:{line}"
+                    f" ({'.'.join(map(str, path))}), not in {document.file}",
+                    safe=NOTHING,
+                    next=f"Edit {at.file}, or, for {address} alone, give --here.",
+                )
+    written = document.raw(setting.path) or ""
+    match = _VARIABLE.search(written)
+    if match and setting.wanted is not None:
+        where, line = f"{document.file}:{document.place(setting.path)[0]}", 0
+        source = "Its value comes from --var, --var-file or the environment"
+        if project.document and match[1] in project.variables:
+            line = project.document.place(("variables", match[1]), key=True)[0]
+            source = f"The variable is declared at {project.document.file}:{line}; change it there"
+        raise FriendliIacError(
+            f"{setting} of {address} is the variable {match[0]} ({where})",
+            safe=NOTHING,
+            next=f"{source}, or give --here to put the value in its place.",
+        )
+
+
+def _check_effect(declared: Declared | None, address: Address, setting: Setting) -> None:
+    """Fails where something that wins over the document has another value."""
+    if declared is None or setting.wanted is None or setting.path[0] != "spec":
+        return
+    path = ".".join(map(str, setting.path[1:]))
+    found = get_path(declared.spec, path)
+    if found != setting.wanted and found is not None:
+        raise FriendliIacError(
+            f"{setting} of {address} would still be {found}: {declared.source(path)} says so",
+            safe=NOTHING,
+            next=f"Edit {declared.source(path).file}.",
+        )

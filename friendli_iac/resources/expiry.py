@@ -1,0 +1,34 @@
+"""`lifecycle.expires`: a time after the creation, or a date."""
+
+from __future__ import annotations
+
+import re
+from datetime import UTC, datetime
+
+from pydantic_core import PydanticCustomError
+
+from friendli_iac.resources.spec import parse_duration
+
+_DURATION = re.compile(r"(\d+[smhd])+")
+
+
+def check_expiry(text: str) -> str:
+    """`text`, when it is a duration or a date; PydanticCustomError otherwise."""
+    expiry(text, 0.0)
+    return text
+
+
+def expiry(text: str, created: float) -> float:
+    """The moment that `text` means for what was `created` then; both in seconds since 1970. A date
+    without a zone is in UTC.
+    """
+    if _DURATION.fullmatch(text):
+        return created + parse_duration(text)
+    try:
+        moment = datetime.fromisoformat(text)
+    except ValueError:
+        raise PydanticCustomError(
+            "expiry",
+            "expires is a time after the creation, such as 72h, or a date, such as 2026-12-24",
+        ) from None
+    return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp()
