@@ -121,6 +121,14 @@ def test_what_dies_dies_again_after_a_restart(emulator: Emulator, client: Client
     assert client.status(endpoint) == "RUNNING"
 
 
+def test_a_version_can_die_at_once(emulator: Emulator, client: Client) -> None:
+    endpoint = create(emulator, client)
+
+    emulator.fails_after(endpoint, 0)
+
+    assert client.status(endpoint) == "FAILED"
+
+
 def test_bad_answers_and_death_can_meet(emulator: Emulator, client: Client) -> None:
     endpoint = create(emulator, client)
     emulator.fails_after(endpoint, 10)

@@ -246,6 +246,14 @@ def test_a_token_does_not_travel_in_the_open(project: Project) -> None:
     assert "secret" not in result.out + result.err
 
 
+@pytest.mark.parametrize(
+    "url", ["hub.invalid", "https://", "https://h:port", "ftp://h", "http://["]
+)
+def test_an_address_that_is_none(project: Project, url: str) -> None:
+    said = unknown(project.run("preflight", env={"HF_ENDPOINT": url}))
+    assert said == "not looked at: HF_ENDPOINT is no address"
+
+
 def test_a_hub_on_another_address_is_another_hub(env: dict[str, str], hub: FakeHub) -> None:
     """Two in one process: the token of each goes to its own."""
     hub.add("acme/model", private=True, readers={TOKEN})

@@ -113,7 +113,8 @@ def test_another_text_is_locked_anew(env: dict[str, str], hub: FakeHub, wishes: 
     repo = hub.repos["acme/model"]
     newer = repo.push(model(), "v2")
     assert locked(env, wishes("v2"), state(OLD, "main")) == (newer, {REVISION: "v2"})
-    assert locked(env, wishes(newer), state(OLD, "main")) == (newer, {})
+    assert locked(env, wishes(newer), state(OLD, "main")) == (newer, {REVISION: newer})
+    assert locked(env, wishes(OLD), state(OLD, "main")) == (OLD, {REVISION: OLD})
     # Once left out and now said: the same commit, and what was asked is another.
     assert locked(env, wishes("main"), state(OLD, ""))[1] == {REVISION: "main"}
 
@@ -151,6 +152,8 @@ def test_what_cannot_be_learnt_goes_through(env: dict[str, str], hub: FakeHub, w
     hub.down = 503
     assert locked(env, wishes("main"), State("l")) == ("main", {})
     assert locked(env, wishes(), State("l")) == (None, {})
+    # What was asked for is not what was asked for earlier.
+    assert locked(env, wishes("v2"), state(OLD, "main")) == ("v2", {REVISION: "v2"})
 
 
 @pytest.mark.parametrize("how", ["variable", "option", "emulator"])

@@ -285,3 +285,14 @@ def test_nothing_is_sent(project: Project, emulator: Emulator, chat: Path) -> No
     emulator.clear_requests()
     edited(project, f"{REVISION}=def")
     assert emulator.requests == []
+
+
+def test_what_only_breaks_where_it_stands_is_quoted(project: Project) -> None:
+    """A dash is text before a comma, and an item of a list before a space."""
+    text = CHAT.replace(
+        'repo: acme/model\n      revision: "abc"', "{repo: acme/model, revision: abc }"
+    )
+    text = text.replace("huggingFace:\n      {", "huggingFace: {")
+    chat = project.write(text, "chat.yaml")
+    edited(project, f"{REVISION}=-")
+    assert '{repo: acme/model, revision: "-" }' in chat.read_text()

@@ -16,7 +16,7 @@ from friendli_iac.manifest.reader import read
 
 from .strategies import documents
 
-TEXTS = st.one_of(
+TEXTS = st.one_of(  # `-` is text before a comma, and breaks before a space
     st.sampled_from(["0123456", "1e5", "null", "yes", "a: b", "x #y", "-", "'", '"', "{", "*a"]),
     st.text("ab1.:#-'\"\\{}[],&*!|>%@` é", min_size=1, max_size=8),
 )

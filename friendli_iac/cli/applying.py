@@ -18,6 +18,7 @@ from friendli_iac.cli.options import (
     with_format,
     with_manifests,
     with_parallelism,
+    with_refresh,
     with_replace,
     with_retry,
     with_selection,
@@ -40,6 +41,11 @@ if TYPE_CHECKING:
 @with_parallelism
 @with_replace
 @with_retry
+@with_refresh("fast", "full", "none")
+@click.option(
+    "--refresh-only", is_flag=True,
+    help="Take what is live for what was applied, in state only. Sends nothing.",
+)  # fmt: skip
 @with_apply
 @click.option(
     "--allow-destroy", is_flag=False, flag_value="*", multiple=True, metavar="[ADDR]",
@@ -64,6 +70,10 @@ def apply(console: Console, /, planfile: Path | None, format_: str, **options: A
                 next="An address looks like Endpoint/chat. A plan file goes before the options: "
                 "friendli-iac apply FILE --allow-destroy.",
             )
+    if options.pop("refresh_only"):
+        from friendli_iac.cli.drifting import refresh_only
+
+        return refresh_only(console, target, planfile, reading, selection, format_, options)
     if planfile and (selection.narrowed or selection.replace or selection.retry_failed):
         raise UsageError(
             "a saved plan is applied as it is: it cannot be narrowed, nor replace more",

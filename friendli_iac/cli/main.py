@@ -28,6 +28,8 @@ COMMANDS = {
     "init": "project", "new": "authoring", "set": "authoring", "export": "exporting",
     "validate": "project", "schema": "project", "preflight": "preflighting",
     "plan": "planning", "apply": "applying", "destroy": "applying", "show": "planning",
+    "drift": "drifting",
+    "status": "watching", "history": "watching", "reap": "reaping",
     "rollback": "rolling", "output": "states", "import": "adopting", "state": "states",
     "doctor": "checking", "emulator": "checking",
 }  # fmt: skip

@@ -138,6 +138,15 @@ def with_parallelism(function: F) -> F:
     )(function)  # fmt: skip
 
 
+def with_refresh(*levels: str) -> Callable[[F], F]:
+    """Adds --refresh; the first level is the default."""
+    return click.option(
+        "--refresh", type=click.Choice(levels), default=levels[0], show_default=True,
+        help="How much to read: versions where the update time moved (fast), or all of them "
+        "(full)" + ("; or nothing, and trust the state (none)." if "none" in levels else "."),
+    )  # fmt: skip
+
+
 def with_replace(function: F) -> F:
     """Adds --replace."""
     return click.option(

@@ -17,6 +17,7 @@ from friendli_iac.cli.options import (
     with_format,
     with_manifests,
     with_parallelism,
+    with_refresh,
     with_replace,
     with_retry,
     with_selection,
@@ -38,6 +39,7 @@ ADDRESSES_IN_A_HINT = 5
 @with_parallelism
 @with_replace
 @with_retry
+@with_refresh("fast", "full", "none")
 @click.option("--destroy", is_flag=True, help="Plan the end of everything in state.")
 @click.option(
     "--out", type=click.Path(path_type=Path, dir_okay=False),
@@ -114,6 +116,7 @@ def selected(reading: Reading | None, options: dict[str, Any]) -> Selection:
         selectors=options["selectors"],
         replace=options.get("replace", ()),
         retry_failed=options.get("retry_failed", False),
+        refresh=options.get("refresh", "fast"),
     )
 
 

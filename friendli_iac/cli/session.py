@@ -24,6 +24,7 @@ if TYPE_CHECKING:  # what only some commands need is imported where they need it
     from friendli_iac.backends import LocalBackend
     from friendli_iac.clients.http import Http
     from friendli_iac.engine import Engine
+    from friendli_iac.engine.siblings import Siblings
     from friendli_iac.executor.context import Reporter
 
 DEFAULT_URL = "https://api.friendli.ai"
@@ -83,8 +84,23 @@ class Session:
             environ=self.environ,
             parallelism=parallelism,
             on_team=self.http.use_team if self.http else lambda team: None,
+            siblings=self._siblings(),
             stop=self.stop,
         )
+
+    def _siblings(self) -> Siblings:
+        from friendli_iac.backends import LocalBackend
+        from friendli_iac.engine.siblings import Siblings
+
+        def backend(where: str) -> LocalBackend | None:
+            scheme, colon, rest = where.partition(":")
+            if colon and scheme != "file":
+                return None
+            return LocalBackend(self.project.root / (rest.removeprefix("//") if colon else where))
+
+        # Playing never mixes with production.
+        named = () if self.emulated else self.project.siblings
+        return Siblings({where: backend(where) for where in named})
 
 
 def _stdin() -> str:

@@ -14,17 +14,16 @@ from __future__ import annotations
 import json
 import logging
 import queue
-import re
 import threading
 import time
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
-from urllib.parse import urlsplit
 
 from friendli_iac import __version__
 from friendli_iac.clients.hub_errors import unknown, why
+from friendli_iac.clients.hub_settings import HubSettings, origin_of
 from friendli_iac.core.preflight import Check, RepoFacts, is_commit
 
 if TYPE_CHECKING:  # slow to import, and an extra
@@ -38,12 +37,8 @@ DEADLINE = 20.0  # seconds that all lookups of a run may take together
 REQUEST_TIMEOUT = 10.0  # seconds for each piece of an answer
 PARALLEL = 16
 LARGEST_FILE = 20_000_000  # bytes; a configuration is far smaller
-HUGGING_FACE = "https://huggingface.co"
 CONFIG, TOKENIZER = "config.json", "tokenizer_config.json"
 TEMPLATES = ("chat_template.jinja", "chat_template.json")
-
-_TOKEN = re.compile("[!-~]+")
-_ON = {"1", "ON", "YES", "TRUE"}  # what the library takes for yes
 
 
 class Hub:
@@ -55,23 +50,11 @@ class Hub:
 
     def __init__(self, environ: Mapping[str, str], *, deadline: float = DEADLINE) -> None:
         self.deadline = deadline
-        self._token = environ.get("HF_TOKEN", "").strip()
-        self._endpoint = (environ.get("HF_ENDPOINT") or HUGGING_FACE).rstrip("/")
-        self._offline = next(
-            (n for n in ("HF_HUB_OFFLINE", "TRANSFORMERS_OFFLINE") if environ.get(n)), ""
-        )
-        if environ.get(self._offline, "").upper() not in _ON:
-            self._offline = ""
-        self._cache = _cache_folder(environ)
+        self._settings = HubSettings.of(environ)
         self._left = deadline
         self._known: dict[Wanted, Answer] = {}
         self._api: HfApi | None = None
         self._abandoned = False  # whether threads still wait for answers
-
-    @property
-    def host(self) -> str:
-        """Where is asked, for people; without a password that may be in the address."""
-        return urlsplit(self._endpoint).hostname or "HF_ENDPOINT"
 
     def facts(self, repo: str, revision: str = "") -> Answer:
         """What is known of one repository."""
@@ -102,20 +85,8 @@ class Hub:
 
     def _closed(self) -> Check | None:
         """Why nothing can be asked, if that is so; else the library is ready."""
-        parts = urlsplit(self._endpoint)
-        loopback = parts.hostname in ("127.0.0.1", "localhost", "::1")
-        if self._offline:
-            return unknown(f"not looked at: {self._offline} is set", f"Unset {self._offline}.")
-        if parts.scheme != "https" and not loopback:
-            return unknown(
-                "not looked at: HF_ENDPOINT is not https, and a token would travel in the open",
-                "Set HF_ENDPOINT to an https address, or unset it.",
-            )
-        if self._token and not _TOKEN.fullmatch(self._token):
-            return unknown(
-                "not looked at: HF_TOKEN holds a space or a character that is not ASCII",
-                "Copy the token (hf_…) once more, and nothing but it, to HF_TOKEN.",
-            )
+        if obstacle := self._settings.obstacle():
+            return obstacle
         if self._api is None:
             try:
                 self._api = self._library()
@@ -137,23 +108,19 @@ class Hub:
         logging.getLogger("huggingface_hub").setLevel(logging.CRITICAL)  # we say it ourselves
         close_session()  # it is one for the process, and may be prepared for another hub
         session = get_session()
-        origin = urlsplit(self._endpoint)
 
         def keep_token(request: Any) -> None:
             # A mirror may send us elsewhere; the token was given for the mirror.
-            if (request.url.scheme, request.url.host, request.url.port) != (
-                origin.scheme,
-                origin.hostname,
-                origin.port,
-            ):
+            if origin_of(str(request.url)) != self._settings.origin:
                 request.headers.pop("authorization", None)
 
         hooks = session.event_hooks
         session.event_hooks = {**hooks, "request": [*hooks.get("request", ()), keep_token]}
         session.timeout = REQUEST_TIMEOUT
         return HfApi(
-            endpoint=self._endpoint,
-            token=self._token or False,  # False: not the one that the library finds by itself
+            endpoint=self._settings.endpoint,
+            # False: not one that the library finds by itself.
+            token=self._settings.token or False,
             library_name="friendli-iac",
             library_version=__version__,
         )
@@ -186,7 +153,7 @@ class Hub:
         for thread in threads:
             thread.start()
         late = unknown(
-            f"not looked at: {self.host} did not answer within {self.deadline:g} s",
+            f"not looked at: {self._settings.host} did not answer within {self.deadline:g} s",
             "Try again, or allow more with FRIENDLI_IAC_PREFLIGHT_TIMEOUT.",
         )
         found: dict[Wanted, Answer] = dict.fromkeys(wanted, late)
@@ -217,7 +184,9 @@ class Hub:
             )
             facts = self._listed(repo, revision, info)
         except Exception as error:  # noqa: BLE001 - another's library, on a stranger's answer
-            answer = why(error, repo, revision, host=self.host, token=bool(self._token))
+            answer = why(
+                error, repo, revision, host=self._settings.host, token=bool(self._settings.token)
+            )
             yield answer, True
             return
         yield facts, False
@@ -241,7 +210,7 @@ class Hub:
             gated=bool(info.gated),
             private=bool(info.private),
             readable=None if info.gated else True,
-            token=bool(self._token),
+            token=bool(self._settings.token),
             files=files,
             chat_template=template,
         )
@@ -283,7 +252,7 @@ class Hub:
                 facts.repo,
                 name,
                 revision=facts.commit,
-                cache_dir=self._cache,
+                cache_dir=self._settings.cache,
                 etag_timeout=REQUEST_TIMEOUT,
             )
             value = json.loads(Path(path).read_bytes())
@@ -294,12 +263,3 @@ class Hub:
 
 def _size(size: object) -> int | None:
     return size if isinstance(size, int) and size >= 0 else None
-
-
-def _cache_folder(environ: Mapping[str, str]) -> Path:
-    """Where the library keeps files, as it finds it: but in this run's environment."""
-    for name in ("HF_HUB_CACHE", "HUGGINGFACE_HUB_CACHE"):
-        if environ.get(name):
-            return Path(environ[name]).expanduser()
-    home = Path(environ.get("XDG_CACHE_HOME") or "~/.cache") / "huggingface"
-    return Path(environ.get("HF_HOME") or home).expanduser() / "hub"

@@ -48,7 +48,8 @@ class Entry:
       was readable); the `id` of a create is of what it takes the place of
     - `sent`, `done`, `absent`, `refused`: key, step, and what is known of id and time
     - `verified`, `failed`: address, fence, outcome, detail, by, and for `failed` stage
-    - `record`, `adopt`: address, after, and for `adopt` id, project, name, fence, unknown
+    - `record`, `adopt`: address, after, for `record` the name where it is another one now, and for
+      `adopt` id, project, name, fence, unknown
     - `pin`, `unpin`: address, for `pin` the pin, and for `unpin` the trial of what is
       looked at once more
     - `forget`, `moved`: address (`name` is the new address of a move)

@@ -74,6 +74,7 @@ def apply_entry(known: Known, entry: Entry) -> None:
             resource.fence = entry.fence
         case "record" if resource is not None and entry.after is not None:
             resource.prior = entry.after
+            resource.name = entry.name or resource.name
             _learn(resource, entry.after)
             _protect(resource, entry.after)
         case "pin" if resource is not None:

@@ -5,17 +5,28 @@ name of the model does; it is enough that it contains one of these:
 
 | in the name | what happens |
 |---|---|
-| `gated`, `missing`, `bad-token`, `broken-download`, `odd-manifest`, `hub-down`, `disk-full`, |
-| `bad-settings`, `broken-grpc`, `broken-start` | the roll-out fails with a `WORKLOAD_INIT_…` code |
-| `too-big`, `bad-argument`, `no-metering`, `broken-engine` | … with an `INFERENCE_ENGINE_…` code |
-| `new-error` | … with a code that no document knows |
+| `gated` | the roll-out fails: WORKLOAD_INIT_CANNOT_ACCESS_REPO_ERROR |
+| `missing` | WORKLOAD_INIT_MANIFEST_NOT_FOUND_ERROR |
+| `bad-token` | WORKLOAD_INIT_INVALID_TOKEN_ERROR |
+| `broken-download` | WORKLOAD_INIT_DOWNLOAD_ERROR |
+| `odd-manifest` | WORKLOAD_INIT_MANIFEST_TYPE_ERROR |
+| `hub-down` | WORKLOAD_INIT_HF_WANDB_API_ERROR |
+| `disk-full` | WORKLOAD_INIT_INSUFFICIENT_DISK_ERROR |
+| `bad-settings` | WORKLOAD_INIT_SETTINGS_ERROR |
+| `broken-grpc` | WORKLOAD_INIT_GRPC_ERROR |
+| `broken-start` | WORKLOAD_INIT_UNKNOWN_ERROR |
+| `too-big` | INFERENCE_ENGINE_MEMORY_ERROR |
+| `bad-argument` | INFERENCE_ENGINE_INVALID_ARGUMENT_ERROR |
+| `no-metering` | INFERENCE_ENGINE_METERING_CLIENT_CONFIG_ERROR |
+| `broken-engine` | INFERENCE_ENGINE_UNKNOWN_ERROR |
+| `new-error` | SOME_FUTURE_ERROR, which no document knows |
 | `never-ready` | the roll-out does not end |
 | `ignored` | an update seems to succeed, but the old version serves on |
 | `goes-down` | an update takes the old version down, and fails |
 | `wrong-answer` | inference answers `lorem ipsum` |
 | `broken-answer` | inference answers 500 |
 | `slow-answer` | inference answers after 10 seconds |
-| `dies-later` | the endpoint turns FAILED 5 seconds after the roll-out has succeeded |
+| `dies-later` | 5 seconds after the roll-out has succeeded, the endpoint turns FAILED |
 """
 
 from dataclasses import dataclass

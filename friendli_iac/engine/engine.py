@@ -17,6 +17,7 @@ from friendli_iac.core.state import State
 from friendli_iac.engine.guards import check_live, check_permitted, check_state
 from friendli_iac.engine.observe import Observer
 from friendli_iac.engine.planning import Selection, Wishes, make_plan
+from friendli_iac.engine.siblings import Siblings
 from friendli_iac.errors import Cancelled, FriendliIacError, Refused, RolledBack, TimedOut
 from friendli_iac.executor.context import Clock, Context, Reporter, SystemClock
 from friendli_iac.executor.run import Outcome, execute
@@ -67,6 +68,7 @@ class Engine:
     parallelism: int = 16
     stop: threading.Event = field(default_factory=threading.Event)
     on_team: Callable[[str], None] = lambda team: None
+    siblings: Siblings = field(default_factory=Siblings)
 
     # --- plan ---
 
@@ -121,7 +123,15 @@ class Engine:
             read_wishes, selection = dict, replace(selection, complete=True)
         with Observer(known.state, self.apis, self.parallelism) as observer:
             try:
-                return make_plan(known, read_wishes, selection, observer, blank, self.clock.now())
+                return make_plan(
+                    known,
+                    read_wishes,
+                    selection,
+                    observer,
+                    blank,
+                    self.clock.now(),
+                    self.siblings,
+                )
             except KeyboardInterrupt:
                 self.stop.set()  # threads that pause before they ask again would be waited for
                 raise

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Container, Iterable, Iterator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import replace
 from types import TracebackType
 from typing import Any, Self
 
+from friendli_iac.core.drift import our_ids, presumed
 from friendli_iac.core.state import State
 from friendli_iac.errors import ApiError, NotFound, Refused
 from friendli_iac.resources import KINDS
@@ -74,6 +75,14 @@ class Observer:
                 self.live[address] = self._joined(address, resource.id, fetched, listed)
             yield address
 
+    def presume(self, addresses: Iterable[str]) -> Iterator[str]:
+        """`addresses` as `observe` gives them, with `live` from the state alone."""
+        for address in addresses:
+            resource = self._state.resources.get(address)
+            if resource is not None:
+                self.live[address] = presumed(KINDS[Address.parse(address).kind], resource)
+            yield address
+
     def add_versions(self, addresses: Iterable[str]) -> None:
         """Adds the newest version numbers to what `live` shows of `addresses`."""
         asked = [(a, o) for a in addresses if (o := self.live.get(a)) is not None]
@@ -86,15 +95,18 @@ class Observer:
         for (address, observed), number in zip(asked, numbers, strict=True):
             self.live[address] = replace(observed, version=number)
 
-    def strangers(self, places: Iterable[Place]) -> list[Observed]:
-        """Every resource of `places` that is not in state, with its name."""
-        ours = {resource.id for resource in self._state.resources.values()}
-        unknown = [
+    def strangers(self, places: Iterable[Place], others: Container[str] = ()) -> list[Observed]:
+        """Every resource of `places` that is not in state, nor in `others`, with its name."""
+        ours = our_ids(self._state)
+        return self.named(
             (kind, id, listed)
             for kind, project in places
             for id, listed in self.listed[kind, project].items()
-            if id not in ours
-        ]
+            if id not in ours and id not in others
+        )
+
+    def named(self, unknown: Iterable[tuple[str, str, Observed]]) -> list[Observed]:
+        """What is listed (kind, id and what the list says) with its name: a request each."""
 
         def read(item: tuple[str, str, Observed]) -> Observed | None:
             kind, id, listed = item

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
+from typing import Literal
 
 from friendli_iac.core.canonical import digest
+from friendli_iac.core.drift import changed_outside, may_have_moved, unmanaged
 from friendli_iac.core.journal import LOST_KEPT
 from friendli_iac.core.plan import Change, Plan
 from friendli_iac.core.planner import assemble, decide
@@ -14,10 +17,14 @@ from friendli_iac.core.scene import Decision, Rollback, Scene, Wish
 from friendli_iac.core.selection import select
 from friendli_iac.core.state import State
 from friendli_iac.engine.observe import Observer
+from friendli_iac.engine.siblings import Siblings
 from friendli_iac.errors import Refused
 from friendli_iac.resources.base import Address
 
 Wishes = Mapping[Address, Wish]
+# How much is read: `fast` looks at versions where the update time moved, `full` at all of them,
+# `none` at nothing.
+Refresh = Literal["fast", "full", "none"]
 
 
 @dataclass(frozen=True)
@@ -31,6 +38,7 @@ class Selection:
     selectors: tuple[str, ...] = ()
     replace: tuple[str, ...] = ()
     retry_failed: bool = False
+    refresh: Refresh = "fast"
     rollbacks: Mapping[str, Rollback] = field(default_factory=dict)
 
     @property
@@ -49,15 +57,16 @@ def make_plan(
     observer: Observer,
     blank: Plan,
     now: float,
+    siblings: Siblings | None = None,
 ) -> Plan:
     """`blank` with its changes: what must be done so that the wishes come true. `now` is in seconds
-    since 1970.
+    since 1970. What is in a state of `siblings` is not ours, and no stranger.
 
     `read_wishes` is called while the answers for everything in state are on their way, where
     nothing narrows the plan: at a thousand endpoints that is most of the waiting.
     """
     state = known.state
-    if not selection.narrowed:
+    if not selection.narrowed and selection.refresh != "none":
         observer.expect(state.resources)
     wanted = {str(address): wish for address, wish in read_wishes().items()}
     chosen = sorted(_chosen(state, wanted, selection))
@@ -77,12 +86,19 @@ def make_plan(
             for a in addresses
         }
 
-    decisions = decided(scene, observer.observe(chosen, places))
-    again = [a for a, (change, _) in decisions.items() if _needs_version(state, observer, change)]
-    observer.add_versions(again)
-    decisions |= decided(scene, again)
+    match selection.refresh:
+        case "none":
+            decisions = decided(scene, observer.presume(chosen))
+        case "full":
+            observer.add_versions(list(observer.observe(chosen, places)))
+            decisions = decided(scene, chosen)
+        case "fast":
+            decisions = decided(scene, observer.observe(chosen, places))
+            again = [a for a, (c, _) in decisions.items() if _needs_version(state, observer, c)]
+            observer.add_versions(again)
+            decisions |= decided(scene, again)
     named = [change for change, _ in decisions.values() if change.takes_a_name]
-    if named:
+    if named and selection.refresh != "none":
         spots = {(Address.parse(change.address).kind, change.project) for change in named}
         scene = replace(scene, strangers=observer.strangers(sorted(spots)))
         decisions |= decided(scene, [change.address for change in named])
@@ -92,9 +108,10 @@ def make_plan(
         ),
         # With -f, what the files said cannot be told from the project later on.
         manifest=manifest_digest(wanted) if selection.complete else "",
-        notes=(*blank.notes, *_late_twins(observer, known, now)),
+        notes=(*blank.notes, *_notes(observer, known, selection, siblings or Siblings(), now)),
         listed=observer.ids() if named else {},
         narrowed=selection.narrowed,
+        drift=changed_outside(known, observer.live, full=selection.refresh == "full"),
     )
 
 
@@ -130,13 +147,52 @@ def _needs_version(state: State, observer: Observer, change: Change) -> bool:
     observed = observer.live.get(change.address)
     if observed is None:
         return False
-    fence = state.resources[change.address].fence
-    moved = observed.updated_at is None or observed.updated_at != fence.updated_at
-    return moved or change.action not in ("no-op", "record")
+    resource = state.resources[change.address]
+    return may_have_moved(resource, observed) or change.action not in ("no-op", "record")
 
 
-def _late_twins(observer: Observer, known: Known, now: float) -> list[str]:
-    """What creates that were given up seem to have made after all: reported, never touched."""
+def _notes(
+    observer: Observer,
+    known: Known,
+    selection: Selection,
+    siblings: Siblings,
+    now: float,
+) -> list[str]:
+    """What concerns the plan as a whole."""
+    if selection.refresh == "none":
+        return [
+            "nothing was read (--refresh none): what is live is taken to be as it was applied; an "
+            "apply refuses what turns out to be otherwise"
+        ]
+    twins, notes = late_twins(observer, known, now)
+    if selection.narrowed:
+        return notes
+    return [*notes, *_not_ours(observer, known, twins, siblings)]
+
+
+def _not_ours(
+    observer: Observer, known: Known, twins: set[str], siblings: Siblings
+) -> list[str]:
+    """One line about what is in our projects and nobody's here. The lists were read anyway; the
+    states of siblings are read only where there is something to ask them about.
+    """
+    if not unmanaged(known, observer.listed, twins):
+        return []
+    others = siblings.ids | twins
+    parts = []
+    for (kind, project), found in unmanaged(known, observer.listed, others).items():
+        statuses = Counter(observed.status for observed in found.values())
+        told = ", ".join(f"{count} {status}" for status, count in sorted(statuses.items()))
+        noun = f"{kind.lower()}{'s' * (len(found) != 1)}"
+        parts.append(f"{len(found)} {noun} in project {project} ({told})")
+    line = f"not ours: {', '.join(parts)}, which may bill: friendli-iac drift --unmanaged"
+    return [*siblings.notes, *([line] if parts else [])]
+
+
+def late_twins(observer: Observer, known: Known, now: float) -> tuple[set[str], list[str]]:
+    """What creates that were given up seem to have made after all: their ids, and a note on each.
+    They are reported, never touched.
+    """
     opened = {(begun.project, begun.name) for begun in known.open.values()}
     lost = [
         one
@@ -147,11 +203,15 @@ def _late_twins(observer: Observer, known: Known, now: float) -> list[str]:
     ]
     places = {(Address.parse(one.address).kind, one.project) for one in lost}
     strangers = observer.strangers(sorted(places))
-    return [
-        f"{twin.id} ({twin.status}) in project {twin.project} is called {twin.name!r} and is "
-        f"not in state: probably a create of {one.address} that got no answer and took place "
-        "late. It was not touched, and may bill: delete it in the web page."
+    found = [
+        (one, twin)
         for one in lost
         for twin in strangers
         if (twin.project, twin.name) == (one.project, one.name) and twin.id not in one.listed
+    ]
+    return {twin.id for _, twin in found}, [
+        f"{twin.id} ({twin.status}) in project {twin.project} is called {twin.name!r} and is "
+        f"not in state: probably a create of {one.address} that got no answer and took place "
+        "late. It was not touched, and may bill: delete it in the web page."
+        for one, twin in found
     ]

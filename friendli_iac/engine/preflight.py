@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field, replace
+from typing import TypeVar
 
 from friendli_iac.clients.hub import DEADLINE, Hub, Wanted
 from friendli_iac.core.plan import Change, Plan, Refusal
@@ -26,6 +27,8 @@ from friendli_iac.resources.spec import Spec, copied, get_path, parse_duration, 
 
 SWITCH = "FRIENDLI_IAC_PREFLIGHT"
 TIMEOUT = "FRIENDLI_IAC_PREFLIGHT_TIMEOUT"
+
+Key = TypeVar("Key", Address, str)
 
 
 @dataclass(frozen=True)
@@ -92,8 +95,8 @@ class Preflight:
             self.hub.close()
 
     def lock(
-        self, wishes: Mapping[Address, Wish], state: State, chosen: Collection[str] | None = None
-    ) -> dict[Address, Wish]:
+        self, wishes: Mapping[Key, Wish], state: State, chosen: Collection[str] | None = None
+    ) -> dict[Key, Wish]:
         """`wishes` with commits for their revisions. One that asks for the same as in state has the
         commit from there, without a request: that a branch moved is no change. `chosen` are the
         addresses that the plan is about, all of them when None; others are left as they are.
@@ -101,16 +104,19 @@ class Preflight:
         A revision whose commit cannot be learnt stays as it was written.
         """
         locked = dict(wishes)
-        open_: dict[Address, Wanted] = {}
+        open_: dict[Key, Wanted] = {}
         for address, wish in wishes.items():
             repo = get_path(wish.spec, REPO)
             if repo is None or (chosen is not None and str(address) not in chosen):
                 continue
             revision = get_path(wish.spec, REVISION) or ""
             resource = state.resources.get(str(address))
-            if resource is not None and (earlier := _remembered(resource, wish)) is not None:
-                locked[address] = earlier
-            elif not is_commit(revision):
+            if resource is not None:
+                earlier = _remembered(resource, wish)
+                locked[address] = earlier or _in_its_own_words(resource, wish)
+                if earlier is not None:
+                    continue
+            if not is_commit(revision):
                 open_[address] = (repo, revision)
         if self.hub is not None and open_:
             known = self.hub.gather(open_.values())
@@ -213,6 +219,16 @@ def _remembered(resource: Resource, wish: Wish) -> Wish | None:
     if repo == now and revision in ("", applied.asked.get(REVISION, commit or "")):
         return _with_commit(wish, commit, applied.asked)
     return None
+
+
+def _in_its_own_words(resource: Resource, wish: Wish) -> Wish:
+    """The wish, where nothing is locked: what was asked for earlier must not be taken for what is
+    asked for now.
+    """
+    if REVISION not in resource.applied.asked:
+        return wish
+    said = get_path(wish.spec, REVISION) or ""
+    return Locked(wish, wish.spec, {**wish.asked, REVISION: said})
 
 
 def _with_commit(wish: Wish, commit: str | None, asked: Mapping[str, str]) -> Wish:

@@ -187,8 +187,15 @@ def _look(
             moved.append(
                 f"{change.address} is at version {version}, and the plan saw {change.fence.version}"
             )
+        # A plan that read nothing took it for served, and its fields for those in state.
+        elif change.status == "" and step == "update" and ready.health != "served":
+            moved.append(f"{change.address} is {ready.status}, and the plan did not read it")
+        elif change.status == "" and seen_digest(kind, ready) != change.seen:
+            moved.append(f"{change.address} is not as state has it, and the plan did not read it")
         # Planned while a version was on its way, the readable fields were still those from before.
-        elif kind.health(change.status) != "changing" and seen_digest(kind, ready) != change.seen:
+        elif change.status and kind.health(change.status) == "changing":
+            pass
+        elif seen_digest(kind, ready) != change.seen:
             moved.append(f"{change.address} was changed since the plan was made")
         if moved:
             raise StalePlan(moved)

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 from friendli_iac.core.diff import flatten, readable
-from friendli_iac.core.journal import Entry
+from friendli_iac.core.journal import NOT_APPLIED, Entry
 from friendli_iac.core.state import Fence, Resource
 from friendli_iac.errors import TimedOut
 from friendli_iac.executor.context import Context
@@ -228,11 +228,14 @@ def _verified(
     kind, _ = context.kind_of(address)
     resource = context.known.state.resources[address]
     marks = leaves(kind.model)
-    old = flatten(kind, resource.prior.spec) if resource.prior else {}
+    # What was in force before it, and that was not always good.
+    earlier = [r for r in resource.history if r["key"] != resource.key]
+    in_force = [r["spec"] for r in earlier if r["outcome"] != NOT_APPLIED]
+    prior = resource.prior.spec if resource.prior else {}
+    old = flatten(kind, in_force[-1] if in_force else prior)
     new = flatten(kind, resource.pending.spec) if resource.pending else {}
     # Behind a version of somebody else, that a value is as we sent it before says nothing.
-    others = [record["version"] for record in resource.history if record["key"] != resource.key]
-    before = others[-1] if others else None
+    before = earlier[-1]["version"] if earlier else None
     alone = before is None or resource.fence.version in (None, before, before + 1)
     unproved = tuple(p for p in new if marks[p].write_only and (new[p] != old.get(p) or not alone))
     if answer.result == "good":  # it answers, and so what it was started with works

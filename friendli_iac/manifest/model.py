@@ -131,5 +131,6 @@ class Project:
     manifests: tuple[str, ...] = ()
     variables: Mapping[str, Variable] = field(default_factory=dict)
     state: str | None = None
+    siblings: tuple[str, ...] = ()
     defaults: Mapping[str, dict[str, Any]] = field(default_factory=dict)
     document: Document | None = field(default=None, repr=False, compare=False)

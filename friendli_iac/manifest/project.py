@@ -6,6 +6,7 @@
       team: {description: Who pays}         # no default: it has to be given
       banner: {default: hi, sensitive: true}
     state: .friendli-iac/state.json
+    siblings: [file:../search/.friendli-iac/state.json]   # what these states hold is no stranger
     defaults:
       Endpoint: {project: …}                # merged under the spec of each document of the kind
 
@@ -26,7 +27,7 @@ from friendli_iac.manifest.model import UNSET, Project, Variable
 from friendli_iac.manifest.reader import EMPTY, INVALID, read
 from friendli_iac.resources import KINDS, TEMPLATES
 
-_KEYS = ("manifests", "variables", "state", "defaults")
+_KEYS = ("manifests", "variables", "state", "siblings", "defaults")
 _VARIABLE_KEYS = ("default", "description", "sensitive")
 _FROM_OUTSIDE = re.compile("token|key|secret|url|team|profile", re.IGNORECASE)
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_-]*")
@@ -80,9 +81,10 @@ def _project(file: Path) -> Project:
     project = Project(
         root=file.parent,
         file=file,
-        manifests=settings.manifests(),
+        manifests=settings.texts("manifests"),
         variables=settings.variables(),
         state=settings.state(),
+        siblings=settings.texts("siblings"),
         defaults=settings.defaults(),
         document=found[0],
     )
@@ -116,14 +118,15 @@ class _Settings:
                 hint = outside if _FROM_OUTSIDE.search(key) else ""
                 self._problem("unknown-key", *unknown_key(key, _KEYS, hint), (key,), key=True)
 
-    def manifests(self) -> tuple[str, ...]:
-        entries = self._data.get("manifests", [])
-        if not self._has_type(entries, list, "a list", ("manifests",)):
+    def texts(self, key: str) -> tuple[str, ...]:
+        """The list of texts that stands at `key`."""
+        entries = self._data.get(key, [])
+        if not self._has_type(entries, list, "a list", (key,)):
             return ()
         return tuple(
             entry
             for index, entry in enumerate(entries)
-            if self._has_type(entry, str, "text", ("manifests", index))
+            if self._has_type(entry, str, "text", (key, index))
         )
 
     def state(self) -> str | None:

@@ -98,6 +98,12 @@ def settings_schema() -> Schema:
                 "the variable. --var, FRIENDLI_IAC_VAR_NAME and --var-file win over the default.",
             },
             "state": {"type": "string", "description": "Where the state is kept."},
+            "siblings": {
+                "type": "array",
+                "items": {"type": "string"},
+                "description": "States of other projects (`file:PATH`): what they hold is not "
+                "ours, and is not reported as nobody's.",
+            },
             "defaults": {
                 "type": "object",
                 "additionalProperties": False,

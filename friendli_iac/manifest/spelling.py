@@ -57,13 +57,21 @@ def as_typed(text: str, value: Any) -> str | int | float | bool:
 
 
 def _reads_as(text: str, value: object, flow: bool) -> bool:
-    """Whether an unquoted `text` is read as `value`, of the same type."""
+    """Whether an unquoted `text` is read as `value`, of the same type, whatever follows it."""
     if _ESCAPED.search(text):
         return False
-    line = f"{{key: {text}, k: 1}}" if flow else f"key: {text}\nk: 1"
+    ends = (
+        ("{{key: {}}}", "{{key: {} }}", "{{key: {}, k: 1}}") if flow else ("key: {}", "key: {} #")
+    )
+    return all(_read(end.format(text)) == repr(value) for end in ends)
+
+
+def _read(line: str) -> str:
+    """What a block with one key, or two, says at its `key`; empty when it cannot be read."""
     problems: list[Any] = []
     found = read(Document("", line, 0, len(line), 0), problems)
-    return not problems and repr(found) == repr({"key": value, "k": 1})
+    one = isinstance(found, dict) and found.keys() <= {"key", "k"} and "key" in found
+    return repr(found["key"]) if one and not problems else ""
 
 
 def _escape(match: re.Match[str]) -> str:

@@ -125,7 +125,7 @@ def status(change: Change) -> str:
 
 def needs_a_look(change: Change) -> bool:
     """Whether an unchanged resource is still worth a word: it is not well, or not all ours."""
-    served = _kind(change).health(change.status) == "served"
+    served = change.status == "" or _kind(change).health(change.status) == "served"
     return bool(change.notes or change.held) or not served
 
 

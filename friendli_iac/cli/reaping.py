@@ -1,0 +1,105 @@
+"""reap: ends what has expired."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from friendli_iac.cli.console import Console
+from friendli_iac.cli.options import (
+    take_target,
+    with_apply,
+    with_format,
+    with_parallelism,
+    with_target,
+)
+from friendli_iac.errors import Refused
+
+if TYPE_CHECKING:
+    from friendli_iac.cli.session import Session
+    from friendli_iac.core.plan import Change, Plan
+
+
+@click.command()
+@click.option("--dry-run", is_flag=True, help="Only show what would end.")
+@with_target
+@with_parallelism
+@with_apply
+@with_format("text", "json")
+@click.pass_obj
+def reap(console: Console, /, dry_run: bool, format_: str, **options: Any) -> int:
+    """Terminate what has expired (`lifecycle.expires`).
+
+    Works from the state alone, without manifests: let cron run `friendli-iac reap --yes`. What is
+    protected is left, and the exit code is 5 then.
+    """
+    from friendli_iac.cli.running import Run
+    from friendli_iac.cli.session import opened
+    from friendli_iac.engine.reap import ends_only, expired
+
+    barred: tuple[Change, ...] = ()
+    with opened(take_target(options), console) as session:
+        if dry_run:
+            plan, barred = _planned(session, options["parallelism"])
+            _print(console, plan, format_)
+            code = Refused.exit_code if plan.refusals else 0
+        else:
+            run = Run(session, format_, {**options, "allow_destroy": ()})
+
+            def make(planner: Callable[..., Plan]) -> Plan:
+                nonlocal barred
+                engine = run.engine
+                assert engine is not None, "it is asked for a plan while it applies"
+                made, barred = ends_only(
+                    planner(*expired(engine.known()[0].state, engine.clock.now()))
+                )
+                return made
+
+            code = run.apply(make, "reap")
+            if code == 0 and run.plan:
+                _tell(console, run.plan)
+    for change in barred:
+        console.err(f"REFUSED {change.address}: it has expired, and preventDestroy protects it")
+    if barred:
+        console.err(
+            "  next: apply `lifecycle: {preventDestroy: false}` for it, or a later `expires`"
+        )
+    return code or (Refused.exit_code if barred else 0)
+
+
+def _planned(session: Session, parallelism: int) -> tuple[Plan, tuple[Change, ...]]:
+    from friendli_iac.cli.progress import Lines
+    from friendli_iac.engine.reap import ends_only, expired
+
+    engine = session.engine(Lines(session.console), parallelism)
+    wishes, selection = expired(engine.known()[0].state, engine.clock.now())
+    return ends_only(engine.plan(lambda: wishes, selection))
+
+
+def _print(console: Console, plan: Plan, format_: str) -> None:
+    from friendli_iac.cli.planning import print_plan
+
+    print_plan(console, plan, format_)
+    if plan.pending_changes:
+        console.err(f"would stop billing: {_saved(plan)}. Nothing was sent.")
+        console.err("next: friendli-iac reap")
+
+
+def _tell(console: Console, plan: Plan) -> None:
+    if plan.pending_changes:
+        console.err(f"stopped billing: {_saved(plan)}")
+    else:
+        console.err("nothing to end")
+
+
+def _saved(plan: Plan) -> str:
+    """`$3.90-7.80 /h`: what those that end cost at list prices, at the fewest and most replicas."""
+    from friendli_iac.review.words import money
+
+    known = [change.cost_before for change in plan.pending_changes if change.cost_before]
+    span = (sum(low for low, _ in known), sum(high for _, high in known))
+    missing = len(plan.pending_changes) - len(known)
+    unknown = f", and {missing} of unknown price" if missing else ""
+    return f"{money(span)} /h{unknown}"

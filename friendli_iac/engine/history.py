@@ -1,0 +1,113 @@
+"""The versions of a resource: ours from the state, the others from the API. Only GETs are sent."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from typing import Any
+
+from friendli_iac.core.journal import NOT_APPLIED
+from friendli_iac.core.replay import HISTORY_KEPT, SENT
+from friendli_iac.core.state import Resource
+from friendli_iac.engine.engine import Engine
+from friendli_iac.engine.rollback import GOOD
+from friendli_iac.engine.status import known_resource
+from friendli_iac.errors import NotFound, UsageError
+from friendli_iac.resources import KINDS
+from friendli_iac.resources.base import Address
+from friendli_iac.resources.spec import Spec
+from friendli_iac.review.history import Difference, History, Maker, Version, difference, name
+
+
+def history(engine: Engine, address: str) -> History:
+    """All versions of `address`. Without a client for its kind, only those that we made.
+
+    UsageError for an address that is not in state; ApiError and its children.
+    """
+    resource = known_resource(engine.known()[0].state, address)
+    kind = KINDS[Address.parse(address).kind]
+    api = engine.apis.get(kind.name)
+    gone = ""
+    shown: Mapping[int, Spec] | None = None
+    if api is not None:
+        try:
+            shown = kind.versions(api, resource.id)
+        except NotFound:
+            gone = f"{resource.id} is gone: 404. Nothing is live"
+    versions = _newest_first(resource, shown or {})
+    live, doubt = _live(versions)
+    if gone:
+        live, doubt = None, gone
+    elif shown is None:
+        offline = "not looked: whether somebody else made a version is not known"
+        doubt = f"{doubt}; {offline}" if doubt else offline
+    marked = (replace(version, live=version is live) for version in versions)
+    return History(address, kind, resource, tuple(marked), doubt)
+
+
+def compare(found: History, one: int, other: int) -> Difference:
+    """What changed from version `one` to version `other`. UsageError for one that is not there."""
+    return difference(found.kind, _version(found, one), _version(found, other))
+
+
+def _version(found: History, number: int) -> Version:
+    for version in found.versions:  # where a number was used twice, the newest
+        if version.number == number:
+            return version
+    there = ", ".join(name(version) for version in found.versions)
+    raise UsageError(
+        f"{found.address} has no version {number}" + (f", only {there}" if there else ""),
+        next=f"friendli-iac history {found.address} lists them.",
+    )
+
+
+def _newest_first(resource: Resource, shown: Mapping[int, Spec]) -> list[Version]:
+    """Ours in the order in which they were sent, with the others between them, by number."""
+    ours = [_ours(record, shown) for record in resource.history]
+    numbers = {version.number for version in ours}
+    # Of an endpoint that we made, what is before our oldest record was dropped from the state.
+    kept = [version.number for version in ours if version.number is not None]
+    full = len(ours) >= HISTORY_KEPT
+    others: list[Version] = []
+    for number, spec in sorted(shown.items()):
+        if number not in numbers:
+            made: Maker = "forgotten" if full and number < min(kept, default=0) else "others"
+            others.append(Version(number, made, spec, spec))
+    found: list[Version] = []
+    for version in ours:
+        while others and version.number is not None and others[0].number < version.number:  # type: ignore[operator]
+            found.append(others.pop(0))
+        found.append(version)
+    return [*found, *others][::-1]
+
+
+def _ours(record: Mapping[str, Any], shown: Mapping[int, Spec]) -> Version:
+    return Version(
+        record["version"],
+        "ours",
+        record["spec"],
+        shown.get(record["version"]),
+        record["time"],
+        record["by"],
+        record["commit"],
+        record["key"],
+        record["outcome"],
+    )
+
+
+def _live(versions: Sequence[Version]) -> tuple[Version | None, str]:
+    """The version that serves, as far as it is known, and the doubt about it. Behind one that was
+    not applied, the one before serves.
+    """
+    for version in versions:
+        if version.made != "ours":
+            return None, (f"{name(version)} was not made by us: which version serves is not known")
+        if version.outcome in GOOD:
+            unproved = "; its write-only fields are presumed, not seen"
+            return version, f"{name(version)} serves{unproved}" * (version.outcome != "good")
+        if version.outcome == NOT_APPLIED:
+            continue
+        if version.outcome == SENT:
+            return None, f"{name(version)} was sent and is not proved: what serves is not known"
+        return None, f"{name(version)} {version.outcome}: what serves now is not known"
+    return None, "which version serves is not known" * bool(versions)

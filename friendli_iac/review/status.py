@@ -1,0 +1,295 @@
+"""How endpoints are, as a table for people and as data for programs."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+from friendli_iac.core.diff import readable
+from friendli_iac.core.state import Resource
+from friendli_iac.resources import KINDS
+from friendli_iac.resources.base import Address, Kind, Observed
+from friendli_iac.resources.expiry import expiry
+from friendli_iac.resources.spec import get_path
+from friendli_iac.review.words import money
+
+UNKNOWN = "?"
+# docs: an endpoint that has slept for 48 hours is terminated.
+SLEEP_LIMIT = 48 * 3600.0  # seconds
+HEADS = (
+    "ADDRESS", "STATUS", "PHASE", "VERSION", "REPLICAS", "GPU", "AGE", "$/H NOW", "LAST CHANGE",
+)  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Row:
+    """One resource: what state has of it, and what the API shows; `observed` is None when it is
+    gone. `current`, `desired` and `updated` count replicas. `cost` is dollars per hour now. None:
+    not known. `old`: a replacement has taken its place, and it has not ended yet.
+    """
+
+    address: str
+    resource: Resource
+    observed: Observed | None
+    current: int | None = None
+    desired: int | None = None
+    updated: int | None = None
+    cost: float | None = None
+    old: bool = False
+
+    @property
+    def kind(self) -> Kind:
+        return KINDS[Address.parse(self.address).kind]
+
+    @property
+    def status(self) -> str:
+        """The API's own word."""
+        return self.observed.status if self.observed else "GONE"
+
+    @property
+    def phase(self) -> str:
+        return (self.observed.phase if self.observed else None) or ""
+
+    @property
+    def serves(self) -> bool:
+        """Whether it does, or is to run nothing."""
+        if self.old or self.kind.idle(self.resource.applied.spec):
+            return True
+        return self.observed is not None and self.observed.health == "served"
+
+
+def render(rows: Sequence[Row], now: float) -> str:
+    """The table, below each row what needs a word, and the total. `now` is in seconds since 1970,
+    as are all times here.
+    """
+    if not rows:
+        return "Nothing is in state.\n"
+    cells = [HEADS, *(_cells(row, now) for row in rows)]
+    widths = [max(len(line[n]) for line in cells) for n in range(len(HEADS))]
+    lines = [_line(HEADS, widths)]
+    for row, line in zip(rows, cells[1:], strict=True):
+        lines.append(_line(line, widths))
+        lines += [f"    {mark}" for mark in marks(row, now)]
+    return "\n".join([*lines, "", total(rows)]) + "\n"
+
+
+def _line(cells: Sequence[str], widths: Sequence[int]) -> str:
+    return "  ".join(f"{cell:<{n}}" for cell, n in zip(cells, widths, strict=True)).rstrip()
+
+
+def _cells(row: Row, now: float) -> tuple[str, ...]:
+    version = row.resource.fence.version
+    return (
+        row.address + " (old)" * row.old,
+        row.status,
+        row.phase or "-",
+        UNKNOWN if version is None else f"v{version}",
+        _replicas(row),
+        gpu(row.observed),
+        age(row.observed, now),
+        UNKNOWN if row.cost is None else money((row.cost, row.cost)),
+        _last_change(row.resource, now),
+    )
+
+
+def _replicas(row: Row) -> str:
+    """`1/2 (0-4)`: current and desired, and what the autoscaler may choose from."""
+    low, high = _bounds(row)
+    span = UNKNOWN if low is None or high is None else f"{low}" if low == high else f"{low}-{high}"
+    now = "/".join(UNKNOWN if n is None else str(n) for n in (row.current, row.desired))
+    late = row.updated is not None and row.current is not None and row.updated < row.current
+    return f"{now} ({span})" + (f", {row.updated} updated" if late else "")
+
+
+def _bounds(row: Row) -> tuple[int | None, int | None]:
+    live = row.observed.spec if row.observed else {}
+    fixed = get_path(row.resource.applied.spec, "autoscaling.replicas")
+    low = get_path(live, "autoscaling.minReplicas", fixed)
+    return low, get_path(live, "autoscaling.maxReplicas", fixed)
+
+
+def gpu(observed: Observed | None) -> str:
+    """`1x H100`."""
+    spec = observed.spec if observed else {}
+    name, count = get_path(spec, "instance.gpu"), get_path(spec, "instance.count")
+    return f"{count or UNKNOWN}x {name}" if name else UNKNOWN
+
+
+def age(observed: Observed | None, now: float) -> str:
+    """How long ago it was created, coarsely; `?` when that cannot be read."""
+    created = moment(observed.created_at) if observed else None
+    return UNKNOWN if created is None else span(now - created)
+
+
+def span(seconds: float) -> str:
+    """`3d`, `5h`, `12m` or `40s`: the largest unit that fits."""
+    whole = max(0, int(seconds))
+    for unit, size in (("d", 86400), ("h", 3600), ("m", 60)):
+        if whole >= size:
+            return f"{whole // size}{unit}"
+    return f"{whole}s"
+
+
+def moment(text: str | None) -> float | None:
+    """The time that the API writes as `text`; None when it is none."""
+    try:
+        parsed = datetime.fromisoformat(text or "")
+    except ValueError:
+        return None
+    return (parsed if parsed.tzinfo else parsed.replace(tzinfo=UTC)).timestamp()
+
+
+def stamp(seconds: float) -> str:
+    """`2026-07-22 14:03:09Z`."""
+    try:
+        return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%d %H:%M:%SZ")
+    except (OverflowError, OSError, ValueError):
+        return UNKNOWN
+
+
+def _last_change(resource: Resource, now: float) -> str:
+    if not resource.history:
+        return "not by us"
+    last = resource.history[-1]
+    return f"{last['by'] or UNKNOWN}, {span(now - last['time'])} ago"
+
+
+def marks(row: Row, now: float) -> list[str]:
+    """What needs a word beside the table, one sentence each."""
+    resource, observed = row.resource, row.observed
+    found = []
+    if row.old:
+        found.append("left over from a replacement, and may bill: the next apply ends it")
+    if observed is None:
+        found.append(f"{resource.id} is gone: 404, and not in the project's list")
+    if observed and observed.error:
+        fault = row.kind.explain(observed.error, resource.applied.spec)
+        found.append(f"{observed.error}: {fault.sentence}; {fault.remedy}")
+    if observed and observed.asleep:
+        found.append(_sleeps(observed, now))
+    if resource.pending:
+        found.append("pending: what was sent last is not proved to serve; the next apply goes on")
+    elif outside := changed_outside(row):
+        found.append(f"changed outside: {', '.join(outside)}; friendli-iac plan shows it")
+    if resource.pin:
+        found.append(f"pinned ({resource.pin.stage}): {resource.pin.story}")
+    if (ends := expires(resource)) is not None:
+        over = ends <= now
+        found.append(
+            f"expired at {stamp(ends)}: friendli-iac reap terminates it"
+            if over and not _ended(observed)
+            else f"expire{'d' if over else 's'} at {stamp(ends)}"
+        )
+    return found
+
+
+def _ended(observed: Observed | None) -> bool:
+    return observed is None or observed.health in ("ending", "stopped")
+
+
+def _sleeps(observed: Observed, now: float) -> str:
+    since = moment(observed.updated_at)
+    if since is None:
+        return "asleep: the API terminates it after 48 h, and does not say since when it sleeps"
+    ends = since + SLEEP_LIMIT
+    if ends <= now:
+        return "asleep: its 48 h should be over, and it may be terminated at any time"
+    return (
+        f"asleep: terminated after 48 h, at the latest about {stamp(ends)} "
+        f"(in {span(ends - now)}), unless a request wakes it"
+    )
+
+
+def changed_outside(row: Row) -> list[str]:
+    """The readable fields that are no longer as we sent them, by path."""
+    if row.observed is None or row.old:
+        return []
+    sent = readable(row.kind, row.resource.applied.spec)
+    live = readable(row.kind, row.observed.spec)
+    return sorted(path for path, value in sent.items() if live.get(path) != value)
+
+
+def expires(resource: Resource) -> float | None:
+    """When its time is over, as it was applied; None when it has no end."""
+    text = get_path(resource.applied.spec, "lifecycle.expires")
+    return expiry(text, resource.created) if text and resource.created else None
+
+
+def total(rows: Sequence[Row]) -> str:
+    """`3 endpoints: 2 RUNNING, 1 SLEEPING · $7.80 /h now (list prices of 2025-09)`."""
+    counts: dict[str, int] = {}
+    for row in rows:
+        counts[row.status] = counts.get(row.status, 0) + 1
+    known = [row.cost for row in rows if row.cost is not None]
+    prices = ", ".join(sorted({row.kind.prices for row in rows}))
+    missing = len(rows) - len(known)
+    told = ", ".join(f"{count} {status}" for status, count in sorted(counts.items()))
+    line = f"{len(rows)} endpoint{'s' * (len(rows) != 1)}: {told} · "
+    line += f"{money((sum(known), sum(known)))} /h now ({prices})"
+    return line + (f", without {missing} of unknown cost" if missing else "")
+
+
+def to_json(rows: Iterable[Row], now: float) -> dict[str, Any]:
+    """The same as data. Times are RFC 3339, or null."""
+    shown = list(rows)
+    known = [row.cost for row in shown if row.cost is not None]
+    return {
+        "format_version": "1.0",
+        "endpoints": [_as_json(row, now) for row in shown],
+        "total": {
+            "endpoints": len(shown),
+            "not_serving": sum(not row.serves for row in shown),
+            "cost_per_hour": round(sum(known), 2),
+            "unknown_cost": len(shown) - len(known),
+        },
+    }
+
+
+def _as_json(row: Row, now: float) -> dict[str, Any]:
+    resource, observed = row.resource, row.observed
+    low, high = _bounds(row)
+    last = resource.history[-1] if resource.history else None
+    error = observed.error if observed else None
+    asleep = bool(observed and observed.asleep)
+    since = moment(observed.updated_at) if observed and asleep else None
+    ends = expires(resource)
+    return {
+        "address": row.address,
+        "old": row.old,
+        "id": resource.id,
+        "project": resource.project,
+        "status": row.status,
+        "phase": row.phase or None,
+        "serves": row.serves,
+        "version": resource.fence.version,
+        "replicas": {
+            "current": row.current,
+            "desired": row.desired,
+            "updated": row.updated,
+            "min": low,
+            "max": high,
+        },
+        "instance": {
+            "gpu": get_path(observed.spec, "instance.gpu") if observed else None,
+            "count": get_path(observed.spec, "instance.count") if observed else None,
+        },
+        "created_at": observed.created_at if observed else None,
+        "cost_per_hour": row.cost,
+        "last_change": {"by": last["by"], "time": _rfc3339(last["time"])} if last else None,
+        "error": error,
+        "error_sentence": row.kind.explain(error, resource.applied.spec).sentence
+        if error
+        else None,
+        "pending": resource.pending is not None,
+        "pinned": resource.pin.story if resource.pin else None,
+        "changed_outside": changed_outside(row) if resource.pending is None else [],
+        "expires_at": None if ends is None else _rfc3339(ends),
+        "sleep_ends_at": None if since is None else _rfc3339(since + SLEEP_LIMIT),
+        "marks": marks(row, now),
+    }
+
+
+def _rfc3339(seconds: float) -> str:
+    return stamp(seconds).replace(" ", "T")
