@@ -19,7 +19,7 @@ from friendli_iac.errors import Refused
 
 if TYPE_CHECKING:
     from friendli_iac.cli.session import Session
-    from friendli_iac.core.plan import Change, Plan
+    from friendli_iac.core.plan import Plan
 
 
 @click.command()
@@ -39,43 +39,43 @@ def reap(console: Console, /, dry_run: bool, format_: str, **options: Any) -> in
     from friendli_iac.cli.session import opened
     from friendli_iac.engine.reap import ends_only, expired
 
-    barred: tuple[Change, ...] = ()
+    left: dict[str, str] = {}
     with opened(take_target(options), console) as session:
         if dry_run:
-            plan, barred = _planned(session, options["parallelism"])
+            plan, left = _planned(session, options["parallelism"])
             _print(console, plan, format_)
             code = Refused.exit_code if plan.refusals else 0
         else:
             run = Run(session, format_, {**options, "allow_destroy": ()})
 
             def make(planner: Callable[..., Plan]) -> Plan:
-                nonlocal barred
+                nonlocal left
                 engine = run.engine
                 assert engine is not None, "it is asked for a plan while it applies"
-                made, barred = ends_only(
-                    planner(*expired(engine.known()[0].state, engine.clock.now()))
-                )
+                state = engine.known()[0].state
+                made, left = ends_only(planner(*expired(state, engine.clock.now())), state)
                 return made
 
             code = run.apply(make, "reap")
             if code == 0 and run.plan:
                 _tell(console, run.plan)
-    for change in barred:
-        console.err(f"REFUSED {change.address}: it has expired, and preventDestroy protects it")
-    if barred:
+    for address, why in left.items():
+        console.err(f"REFUSED {address}: {why}")
+    if left:
         console.err(
-            "  next: apply `lifecycle: {preventDestroy: false}` for it, or a later `expires`"
+            "  next: to end what is protected, apply `lifecycle: {preventDestroy: false}` for it"
         )
-    return code or (Refused.exit_code if barred else 0)
+    return code or (Refused.exit_code if left else 0)
 
 
-def _planned(session: Session, parallelism: int) -> tuple[Plan, tuple[Change, ...]]:
+def _planned(session: Session, parallelism: int) -> tuple[Plan, dict[str, str]]:
     from friendli_iac.cli.progress import Lines
     from friendli_iac.engine.reap import ends_only, expired
 
     engine = session.engine(Lines(session.console), parallelism)
-    wishes, selection = expired(engine.known()[0].state, engine.clock.now())
-    return ends_only(engine.plan(lambda: wishes, selection))
+    state = engine.known()[0].state
+    wishes, selection = expired(state, engine.clock.now())
+    return ends_only(engine.plan(lambda: wishes, selection), state)
 
 
 def _print(console: Console, plan: Plan, format_: str) -> None:

@@ -9,6 +9,7 @@ import click
 
 from friendli_iac.cli.console import Console
 from friendli_iac.cli.options import take_target, with_format, with_target
+from friendli_iac.cli.recovering import recover
 from friendli_iac.errors import UsageError
 
 if TYPE_CHECKING:
@@ -23,6 +24,8 @@ def state() -> None:
     None of these commands changes an endpoint.
     """
 
+
+state.add_command(recover)
 
 @state.command("list")
 @with_target

@@ -1,11 +1,11 @@
-"""Drift: what is live against what was applied, whatever the manifests say; and what is not ours.
+"""Drift: what is live against what was applied, whatever the manifests say.
 
 Replica counts, phases and the sleep that the autoscaler decides about are never drift.
 """
 
 from __future__ import annotations
 
-from collections.abc import Container, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -15,12 +15,11 @@ from friendli_iac.core.journal import Entry
 from friendli_iac.core.pins import HOLDS_ALL
 from friendli_iac.core.plan import Drift
 from friendli_iac.core.replay import Known
-from friendli_iac.core.state import Applied, Fence, Resource, State
+from friendli_iac.core.state import Applied, Fence, Resource
+from friendli_iac.core.strangers import Stranger
 from friendli_iac.resources import KINDS
 from friendli_iac.resources.base import Action, Address, Kind, Observed
 from friendli_iac.resources.spec import Spec, get_path, overlay
-
-Place = tuple[str, str]  # a kind and a project
 
 
 @dataclass(frozen=True)
@@ -59,6 +58,28 @@ class Acceptance:
     address: str
     entries: tuple[Entry, ...]
     words: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class DriftReport:
+    """What differs, of `checked` resources. `strangers` is None when nobody asked about them;
+    `accepted` only says something where reality is to be accepted.
+    """
+
+    api: str
+    team: str
+    serial: int
+    narrowed: str
+    checked: int
+    found: tuple[Drifted, ...] = ()
+    strangers: tuple[Stranger, ...] | None = None
+    notes: tuple[str, ...] = ()
+    accepted: tuple[Acceptance, ...] = ()
+
+    @property
+    def differs(self) -> bool:
+        """Whether there is anything to report."""
+        return bool(self.found or self.strangers)
 
 
 def drifted(address: str, resource: Resource, observed: Observed | None) -> Drifted | None:
@@ -195,44 +216,6 @@ def accepted(kind: Kind, resource: Resource, observed: Observed) -> Applied:
     spec = overlay(kind.model, observed.spec, ours)
     asked = {path: text for path, text in applied.asked.items() if get_path(spec, path) is not None}
     return Applied(spec, applied.labels, applied.depends_on, asked)
-
-
-def our_ids(state: State) -> set[str]:
-    """The ids of everything in state, with what replacements have not ended yet."""
-    found = set()
-    for resource in state.resources.values():
-        here: Resource | None = resource
-        while here is not None:
-            found.add(here.id)
-            here = here.deposed
-    return found
-
-
-def unmanaged(
-    known: Known, listed: Mapping[Place, Mapping[str, Observed]], others: Container[str] = ()
-) -> dict[Place, dict[str, Observed]]:
-    """What `listed` shows, is not ours and not in `others`, and may bill. What came after a create
-    that is open is left out: settling finds out whether it is ours.
-    """
-    ours = our_ids(known.state)
-    opened: dict[Place, set[str]] = {}
-    for begun in known.open.values():
-        if begun.step == "create":
-            place = (Address.parse(begun.address).kind, begun.project)
-            opened.setdefault(place, set()).update(begun.listed or ())
-    found = {}
-    for place, resources in sorted(listed.items()):
-        strange = {
-            id: observed
-            for id, observed in resources.items()
-            if id not in ours
-            and id not in others
-            and observed.health not in ("ending", "stopped")
-            and (place not in opened or id in opened[place])
-        }
-        if strange:
-            found[place] = strange
-    return found
 
 
 def _kept(found: Drifted, why: str) -> Acceptance:

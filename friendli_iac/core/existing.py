@@ -67,7 +67,7 @@ def existing(
     if since is not None and not sent:
         notes = (*notes, f"version {since} was not made by us")
     rollback = scene.rollbacks.get(address)
-    if action == "update":
+    if action in ("update", "terminate"):
         reason = rollback.reason if rollback else wanted.reason or reason
     steps = kind.steps(action, observed, target)
     if resource.deposed and action in ("no-op", "record", "verify"):
@@ -99,8 +99,11 @@ def _wanted(scene: Scene, kind: Kind, wish: Wish, resource: Resource) -> _Wanted
     ends = get_path(spec, "lifecycle.expires")
     if ends and resource.created and expiry(ends, resource.created) <= scene.now:
         spec = {**spec, "desired": "terminated"}
-    if pin is None or str(wish.address) in scene.rollbacks:
+        return _Wanted(spec, reason=f"it has expired ({ends})")
+    if pin is None:
         return _Wanted(spec)
+    if str(wish.address) in scene.rollbacks:  # which has a pin of its own, or needs none
+        return _Wanted(spec, unpins=True)
     if scene.retry_failed or not holds(kind, pin, spec):
         return _Wanted(spec, unpins=True)
     held = hold(pin, wish)

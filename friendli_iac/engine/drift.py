@@ -8,16 +8,15 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from friendli_iac.core.drift import (
-    Acceptance,
-    Drifted,
+    DriftReport,
     acceptance,
     drifted,
     may_have_moved,
-    unmanaged,
 )
 from friendli_iac.core.refusals import gone_at_once
 from friendli_iac.core.replay import Known
 from friendli_iac.core.selection import select
+from friendli_iac.core.strangers import Stranger, unmanaged
 from friendli_iac.engine.engine import ApplyOptions, Engine
 from friendli_iac.engine.observe import Observer, Place
 from friendli_iac.engine.planning import Refresh, late_twins
@@ -44,40 +43,6 @@ class Question:
         """How it is narrowed, in words; empty for everything in state."""
         parts = [f"--target {target}" for target in self.targets]
         return ", ".join(parts + [f"--selector {selector}" for selector in self.selectors])
-
-
-@dataclass(frozen=True)
-class Stranger:
-    """What is in a project and not ours. `address` is a free one for an import, `age` in seconds
-    and None when it is not told, `cost` in dollars per hour at the fewest and the most replicas.
-    """
-
-    address: str
-    observed: Observed
-    age: float | None
-    cost: tuple[float, float] | None
-
-
-@dataclass(frozen=True)
-class DriftReport:
-    """What differs, of `checked` resources. `strangers` is None when nobody asked about them;
-    `accepted` only says something where reality is to be accepted.
-    """
-
-    api: str
-    team: str
-    serial: int
-    narrowed: str
-    checked: int
-    found: tuple[Drifted, ...] = ()
-    strangers: tuple[Stranger, ...] | None = None
-    notes: tuple[str, ...] = ()
-    accepted: tuple[Acceptance, ...] = ()
-
-    @property
-    def differs(self) -> bool:
-        """Whether there is anything to report."""
-        return bool(self.found or self.strangers)
 
 
 def find_drift(engine: Engine, question: Question) -> DriftReport:

@@ -57,9 +57,7 @@ def survey(engine: Engine, project: str, wishes: Mapping[Address, Wish]) -> Surv
     places = [(kind, project) for kind in engine.apis]
     with Observer(known.state, engine.apis, engine.parallelism) as observer:
         list(observer.observe((), places))
-        strangers = {
-            p: sorted(observer.strangers([p]), key=lambda o: (o.name, o.id)) for p in places
-        }
+        strangers = {place: observer.strangers([place]) for place in places}
         listed = {id for place in places for id in observer.listed[place]}
     found: list[Found] = []
     ended: list[Observed] = []

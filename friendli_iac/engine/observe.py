@@ -8,8 +8,9 @@ from dataclasses import replace
 from types import TracebackType
 from typing import Any, Self
 
-from friendli_iac.core.drift import our_ids, presumed
+from friendli_iac.core.drift import presumed
 from friendli_iac.core.state import State
+from friendli_iac.core.strangers import our_ids
 from friendli_iac.errors import ApiError, NotFound, Refused
 from friendli_iac.resources import KINDS
 from friendli_iac.resources.base import Address, Observed

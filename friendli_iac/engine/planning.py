@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, replace
 from typing import Literal
 
 from friendli_iac.core.canonical import digest
-from friendli_iac.core.drift import changed_outside, may_have_moved, unmanaged
+from friendli_iac.core.drift import changed_outside, may_have_moved
 from friendli_iac.core.journal import LOST_KEPT
 from friendli_iac.core.plan import Change, Plan
 from friendli_iac.core.planner import assemble, decide
@@ -16,6 +16,7 @@ from friendli_iac.core.replay import Known
 from friendli_iac.core.scene import Decision, Rollback, Scene, Wish
 from friendli_iac.core.selection import select
 from friendli_iac.core.state import State
+from friendli_iac.core.strangers import unmanaged
 from friendli_iac.engine.observe import Observer
 from friendli_iac.engine.siblings import Siblings
 from friendli_iac.errors import Refused

@@ -58,22 +58,46 @@ def expired(state: State, now: float) -> tuple[Wishes, Selection]:
     return wishes, Selection(complete=False, targets=targets, retry_failed=True)
 
 
-def ends_only(plan: Plan) -> tuple[Plan, tuple[Change, ...]]:
-    """`plan` with nothing but ends in it, and those that protection bars, which are left out."""
-    ends = [change for change in plan.changes if change.action == "terminate"]
-    barred = tuple(change for change in ends if change.protected)
-    names = {change.address for change in barred}
-    notes = [
-        f"{change.address} has expired and is protected (preventDestroy): it is left as it is"
-        for change in barred
-    ]
+def ends_only(plan: Plan, state: State) -> tuple[Plan, dict[str, str]]:
+    """`plan` with nothing but ends in it; and by address, why something whose time is over is left
+    as it is.
+    """
+    left: dict[str, str] = {}
+    changes = []
+    for change in plan.changes:
+        why = _barred(change, state) if change.action == "terminate" else ""
+        if why:
+            left[change.address] = why
+        # What a pin holds off stays held off.
+        ends = change.action == "terminate" and not why
+        changes.append(replace(change, unpins=False) if ends else _untouched(change, why))
     return replace(
         plan,
-        # What a pin holds off stays held off.
-        changes=tuple(
-            replace(change, unpins=False) for change in ends if change.address not in names
-        ),
-        refusals=tuple(one for one in plan.refusals if one.address not in names),
-        notes=(*plan.notes, *notes),
+        changes=tuple(changes),
+        refusals=tuple(one for one in plan.refusals if one.address not in left),
         narrowed="what has expired",
-    ), barred
+    ), left
+
+
+def _barred(change: Change, state: State) -> str:
+    if change.protected:
+        return "it has expired, and preventDestroy protects it"
+    if state.resources[change.address].deposed:  # an end would meet what was replaced
+        return "it has expired, and its replacement is not finished: friendli-iac apply first"
+    return ""
+
+
+def _untouched(change: Change, why: str) -> Change:
+    """A change that is left out of the plan, and stays in sight."""
+    return replace(
+        change,
+        action="no-op",
+        reason="",
+        steps=(),
+        after=None,
+        fields=(),
+        notes=(f"left as it is: {why}",) if why else (),
+        cost_after=change.cost_before,
+        unpins=False,
+        held=None,
+    )

@@ -7,8 +7,8 @@ from dataclasses import dataclass, field
 from functools import cached_property
 
 from friendli_iac.backends.base import Backend
-from friendli_iac.core.drift import our_ids
 from friendli_iac.core.replay import replay
+from friendli_iac.core.strangers import our_ids
 from friendli_iac.errors import StateError
 
 

@@ -88,7 +88,8 @@ def _begin(
     *,
     fenced: bool,
 ) -> tuple[Entry, bool]:
-    """The last look: the journal entry that it leads to, and whether the resource is gone.
+    """The last look: the journal entry that it leads to, and whether there is nothing to send: the
+    resource is gone, or has ended by itself.
 
     Before a create, everything counts that appeared since the *first* one of its name that was
     lost: that one may have been slower than the grace.
@@ -127,7 +128,8 @@ def _begin(
         by=context.by,
         commit=context.commit_id,
     )
-    return begin, resource is not None and observed is None
+    ended = step == "terminate" and observed and observed.health in ("ending", "stopped")
+    return begin, resource is not None and (observed is None or bool(ended))
 
 
 def _send(context: Context, change: Change, begin: Entry) -> str | None:

@@ -30,9 +30,8 @@ def scalar(value: str | int | float | bool, *, quote: str = "", flow: bool = Fal
     if isinstance(value, int):
         return str(value)
     if isinstance(value, float):
-        text = repr(value)
-        # 1e+16, which readers disagree on, has a spelling without an exponent.
-        return text if _reads_as(text, value, flow) else format(value, "f")
+        # Some readers take 1e-05 for text: with a fraction, all take it for a number.
+        return re.sub(r"^(-?\d+)e", r"\1.0e", repr(value))
     if quote == "'" and not _ESCAPED.search(value):
         return "'" + value.replace("'", "''") + "'"
     if not quote and _reads_as(value, value, flow):

@@ -138,10 +138,10 @@ def _below(kind: Kind, versions: tuple[Version, ...], index: int) -> list[str]:
     if index + 1 < len(versions):
         lines = _fields(kind, difference(kind, versions[index + 1], version))
         lines = lines or ["the same as the version before, as far as it is known"]
-    elif version.made == "ours":
-        lines = [f"{p}: {written(kind, p, v)}" for p, v in flatten(kind, version.spec).items()]
     else:
-        lines = [f"{p}: {written(kind, p, v)}" for p, v in readable(kind, version.spec).items()]
+        flat = flatten(kind, version.spec)
+        told = [path for path in leaves(kind.model) if path in flat]
+        lines = [f"{path}: {written(kind, path, flat[path])}" for path in told]
     if other := misshown(kind, version):
         lines.append(f"the API shows other values than we sent: {', '.join(other)}")
     return lines

@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from friendli_iac.core.diff import readable
+from friendli_iac.core.journal import NOT_APPLIED
 from friendli_iac.core.state import Resource
 from friendli_iac.resources import KINDS
 from friendli_iac.resources.base import Address, Kind, Observed
@@ -16,6 +17,7 @@ from friendli_iac.resources.spec import get_path
 from friendli_iac.review.words import money
 
 UNKNOWN = "?"
+SERVED = ("good", "unverified", "")  # outcomes that need no word
 # docs: an endpoint that has slept for 48 hours is terminated.
 SLEEP_LIMIT = 48 * 3600.0  # seconds
 HEADS = (
@@ -80,18 +82,33 @@ def _line(cells: Sequence[str], widths: Sequence[int]) -> str:
 
 
 def _cells(row: Row, now: float) -> tuple[str, ...]:
-    version = row.resource.fence.version
     return (
         row.address + " (old)" * row.old,
         row.status,
         row.phase or "-",
-        UNKNOWN if version is None else f"v{version}",
+        _version(row.resource),
         _replicas(row),
         gpu(row.observed),
         age(row.observed, now),
         UNKNOWN if row.cost is None else money((row.cost, row.cost)),
         _last_change(row.resource, now),
     )
+
+
+def version(resource: Resource) -> tuple[int | None, str]:
+    """The newest version of ours that the service did not drop, and what became of it; only what
+    state knows.
+    """
+    for record in reversed(resource.history):
+        if record["outcome"] != NOT_APPLIED:
+            return record["version"], record["outcome"]
+    return resource.fence.version, ""
+
+
+def _version(resource: Resource) -> str:
+    number, outcome = version(resource)
+    told = UNKNOWN if number is None else f"v{number}"
+    return told if outcome in SERVED else f"{told} {outcome}"
 
 
 def _replicas(row: Row) -> str:
@@ -204,11 +221,13 @@ def _sleeps(observed: Observed, now: float) -> str:
 
 def changed_outside(row: Row) -> list[str]:
     """The readable fields that are no longer as we sent them, by path."""
-    if row.observed is None or row.old:
+    if row.observed is None or row.old or not row.observed.name:  # only its status was read
         return []
-    sent = readable(row.kind, row.resource.applied.spec)
-    live = readable(row.kind, row.observed.spec)
-    return sorted(path for path, value in sent.items() if live.get(path) != value)
+    applied = row.resource.applied.spec
+    sent, live = readable(row.kind, applied), readable(row.kind, row.observed.spec)
+    moved = [path for path, value in sent.items() if live.get(path) != value]
+    ignored = get_path(applied, "lifecycle.ignoreChanges", [])
+    return sorted(p for p in moved if not any(f"{p}.".startswith(f"{i}.") for i in ignored))
 
 
 def expires(resource: Resource) -> float | None:
@@ -263,7 +282,8 @@ def _as_json(row: Row, now: float) -> dict[str, Any]:
         "status": row.status,
         "phase": row.phase or None,
         "serves": row.serves,
-        "version": resource.fence.version,
+        "version": version(resource)[0],
+        "version_outcome": version(resource)[1] or None,
         "replicas": {
             "current": row.current,
             "desired": row.desired,
