@@ -85,6 +85,7 @@ class Project:
             "FRIENDLI_BASE_URL": self.url,
             "HOME": str(self.root),
             "PATH": os.environ["PATH"],
+            "FRIENDLI_IAC_PREFLIGHT": "off",  # what it looks at is not on this machine
             **self.env,
         }
 

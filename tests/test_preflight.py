@@ -67,7 +67,7 @@ def test_a_public_model_that_fits(project: Project, hub: FakeHub) -> None:
     [
         (60, "gpu: H100, count: 1", "ok", "on 80 GB (1 × H100)", ""),
         (70, "gpu: H100, count: 1", "warn", "TIGHT", "2 × H100 or 1 × H200"),
-        (70, "gpu: H100, count: 1", "warn", "TIGHT", "a quantized model"),
+        (70, "gpu: H100, count: 1", "warn", "TIGHT", "a quantized model, 2 × H100 or 1"),
         (141, "gpu: H100, count: 1", "fail", "do not fit", "4 × H100 or 1 × B200"),
         (141, "gpu: H100, count: 4", "ok", "on 320 GB (4 × H100)", ""),
         (5000, "gpu: B300, count: 8", "fail", "on 2304 GB (8 × B300)", "a quantized model."),

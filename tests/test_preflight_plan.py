@@ -9,13 +9,8 @@ from typing import Any
 import pytest
 
 from friendli_iac.emulator import Emulator
-from friendli_iac.engine import Engine
 from tests.fakehub import FakeHub, model
 from tests.harness import Project, endpoint, writes
-
-# TODO: delete these two lines when the engine calls preflight.
-if "preflight" not in Engine.__dataclass_fields__:
-    pytest.skip("the engine does not call preflight yet", allow_module_level=True)
 
 TOKEN = "hf_canary0123456789secret"
 REVISION = "model.huggingFace.revision"

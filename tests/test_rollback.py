@@ -51,7 +51,8 @@ def test_git_still_says_the_bad_thing_and_is_held_off(two: Project, emulator: Em
     emulator.clear_requests()
     held = two.apply()
     assert held.code == 5, held
-    assert "HELD OFF" in held.out and "rolled back from version 1" in held.out
+    assert "HELD OFF" in held.out
+    assert "rolled back from version 1" in held.out
     assert writes(emulator) == []
     two.write(FIRST)
     agreed = two.run("plan")
@@ -84,7 +85,8 @@ def test_a_version_that_is_not_ours_needs_a_word(two: Project, emulator: Emulato
     emulator.clear_requests()
     refused = rollback(two, "--to", "2")
     assert refused.code == 5, refused
-    assert "model.huggingFace.repo" in refused.err and "--accept-unknown" in refused.err
+    assert "model.huggingFace.repo" in refused.err
+    assert "--accept-unknown" in refused.err
     assert writes(emulator) == []
     assert rollback(two, "--to", "2", "--accept-unknown").code == 0
 

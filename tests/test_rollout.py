@@ -61,7 +61,8 @@ def test_what_failed_is_held_off_until_that_value_changes(
         "no-op",
         {"engine.maxBatchSize": 128},
     )
-    assert held.held and held.held.places[0].endswith("main.yaml:9")
+    assert held.held
+    assert held.held.places[0].endswith("main.yaml:9")
     assert apply(project, emulator, BIGGER)[0] == 5
     assert writes(emulator) == []
 
@@ -263,7 +264,8 @@ def test_a_create_that_fails_is_ended_so_that_billing_stops(
     assert code == 4, done
     assert live(emulator)["status"] in ("TERMINATING", "TERMINATED")
     error = done.outcomes[0].error
-    assert error and "does not bill any more" in error.safe
+    assert error
+    assert "does not bill any more" in error.safe
     assert "gpu H200 or count 2" in error.next
     emulator.clear_requests()
     assert apply(project, emulator, GOOD)[0] == 5
@@ -279,7 +281,8 @@ def test_a_create_that_fails_can_be_kept_for_a_look(project: Project, emulator: 
     assert code == 4
     assert live(emulator)["status"] == "FAILED"
     error = done.outcomes[0].error
-    assert error and "may bill up to $7.80 /h" in error.safe
+    assert error
+    assert "may bill up to $7.80 /h" in error.safe
     assert change(project, emulator, kept).held
 
 

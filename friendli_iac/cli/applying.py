@@ -18,6 +18,7 @@ from friendli_iac.cli.options import (
     with_format,
     with_manifests,
     with_parallelism,
+    with_preflight,
     with_refresh,
     with_replace,
     with_retry,
@@ -41,6 +42,7 @@ if TYPE_CHECKING:
 @with_parallelism
 @with_replace
 @with_retry
+@with_preflight
 @with_refresh("fast", "full", "none")
 @click.option(
     "--refresh-only", is_flag=True,
@@ -81,6 +83,7 @@ def apply(console: Console, /, planfile: Path | None, format_: str, **options: A
             next=f"friendli-iac apply {planfile}",
         )
     with opened(target, console) as session:
+        session.preflight = not options["no_preflight"]
         run = Run(session, format_, options)
         if planfile:
             saved = load_plan(planfile)

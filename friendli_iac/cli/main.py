@@ -16,7 +16,7 @@ from friendli_iac.errors import Cancelled, FriendliIacError, UsageError
 AGAIN = "Run friendli-iac apply again: it settles what is open."
 EXIT_CODES = """\b
 Exit codes:
-  0 done, or no changes      1 error                  2 changes (plan --detailed-exitcode)
+  0 done, or no changes      1 error                  2 changes (plan --detailed-exitcode), drift
   3 authentication           4 partly applied         5 refused by protection or policy
   6 stale plan               7 locked                 8 cancelled
   9 timed out               10 rolled back           64 wrong usage
@@ -77,7 +77,11 @@ def cli(context: click.Context) -> None:
 def main() -> None:
     """Runs the command line and exits with a documented code."""
     console = Console()
-    console.hide(os.environ.get("FRIENDLI_TOKEN", ""), os.environ.get("WANDB_API_KEY", ""))
+    console.hide(
+        os.environ.get("FRIENDLI_TOKEN", ""),
+        os.environ.get("WANDB_API_KEY", ""),
+        os.environ.get("HF_TOKEN", "").strip(),
+    )
     sys.exit(run(sys.argv[1:], console))
 
 

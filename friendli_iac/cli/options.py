@@ -154,6 +154,15 @@ def with_replace(function: F) -> F:
     )(function)
 
 
+def with_preflight(function: F) -> F:
+    """Adds --no-preflight."""
+    return click.option(
+        "--no-preflight", is_flag=True,
+        help="Do not look at the models on Hugging Face, and lock no revision. "
+        "[env: FRIENDLI_IAC_PREFLIGHT=off]",
+    )(function)  # fmt: skip
+
+
 def with_retry(function: F) -> F:
     """Adds --retry-failed."""
     return click.option(

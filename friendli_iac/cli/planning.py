@@ -17,6 +17,7 @@ from friendli_iac.cli.options import (
     with_format,
     with_manifests,
     with_parallelism,
+    with_preflight,
     with_refresh,
     with_replace,
     with_retry,
@@ -39,6 +40,7 @@ ADDRESSES_IN_A_HINT = 5
 @with_parallelism
 @with_replace
 @with_retry
+@with_preflight
 @with_refresh("fast", "full", "none")
 @click.option("--destroy", is_flag=True, help="Plan the end of everything in state.")
 @click.option(
@@ -65,6 +67,7 @@ def plan(context: click.Context, /, format_: str, parallelism: int, **options: A
             next="Narrow it with --target ADDR or --selector LABEL=VALUE.",
         )
     with opened(target, console) as session:
+        session.preflight = not options["no_preflight"]
         selection = selected(reading, options)
         engine = session.engine(Lines(console), parallelism)
         made = engine.plan(

@@ -41,6 +41,9 @@ def reap(console: Console, /, dry_run: bool, format_: str, **options: Any) -> in
 
     left: dict[str, str] = {}
     with opened(take_target(options), console) as session:
+        if format_ == "text" and not _any_expired(session):
+            console.err("nothing has expired")
+            return 0
         if dry_run:
             plan, left = _planned(session, options["parallelism"])
             _print(console, plan, format_)
@@ -66,6 +69,14 @@ def reap(console: Console, /, dry_run: bool, format_: str, **options: Any) -> in
             "  next: to end what is protected, apply `lifecycle: {preventDestroy: false}` for it"
         )
     return code or (Refused.exit_code if left else 0)
+
+
+def _any_expired(session: Session) -> bool:
+    from friendli_iac.cli.progress import Lines
+    from friendli_iac.engine.reap import expired
+
+    engine = session.engine(Lines(session.console))
+    return bool(expired(engine.known()[0].state, engine.clock.now())[0])
 
 
 def _planned(session: Session, parallelism: int) -> tuple[Plan, dict[str, str]]:

@@ -105,7 +105,7 @@ def _decisions(adopts: tuple[str, ...], never: tuple[str, ...]) -> dict[str, str
 
 
 def _show(console: Console, left: list[tuple[Entry, bool]]) -> None:
-    from friendli_iac.review.status import stamp
+    from friendli_iac.review.times import stamp
 
     if not left:
         console.out("Nothing is open.")
@@ -181,6 +181,8 @@ def _ask(console: Console, doubt: Doubt) -> str | None:
 
 
 def _as_json(left: list[tuple[Entry, bool]], done: Recovered, code: int) -> dict[str, Any]:
+    from friendli_iac.review.times import rfc3339
+
     return {
         "format_version": "1.0",
         "exit_code": code,
@@ -191,7 +193,7 @@ def _as_json(left: list[tuple[Entry, bool]], done: Recovered, code: int) -> dict
                 "id": begun.id,
                 "name": begun.name,
                 "project": begun.project,
-                "time": _rfc3339(begun.time),
+                "time": rfc3339(begun.time),
                 "by": begun.by,
                 "plan": begun.plan,
                 "accepted": accepted,
@@ -222,9 +224,3 @@ def _candidate(one: Observed) -> dict[str, Any]:
         "gpu": get_path(one.spec, "instance.gpu"),
         "gpu_count": get_path(one.spec, "instance.count"),
     }
-
-
-def _rfc3339(seconds: float) -> str:
-    from friendli_iac.review.status import stamp
-
-    return stamp(seconds).replace(" ", "T")

@@ -47,6 +47,8 @@ class Session:
     http: Http | None = None
     url: str = ""
     stop: threading.Event = field(default_factory=threading.Event)  # set: nothing new may start
+    preflight: bool = False  # whether plans look at the models on Hugging Face
+    closing: ExitStack = field(default_factory=ExitStack)  # what to close in the end
 
     @cached_property
     def backend(self) -> LocalBackend:
@@ -73,8 +75,11 @@ class Session:
         """The engine; its requests go to this session's API."""
         from friendli_iac.clients.friendli import FriendliApi
         from friendli_iac.engine import Engine
+        from friendli_iac.engine.preflight import Preflight
 
         apis = {"Endpoint": FriendliApi(self.http)} if self.http else {}
+        looks = Preflight.of(self.environ, wanted=self.preflight, emulated=self.emulated)
+        self.closing.callback(looks.close)
         return Engine(
             backend=self.backend,
             apis=apis,
@@ -85,6 +90,7 @@ class Session:
             parallelism=parallelism,
             on_team=self.http.use_team if self.http else lambda team: None,
             siblings=self._siblings(),
+            preflight=looks,
             stop=self.stop,
         )
 
@@ -133,7 +139,9 @@ def opened(target: Target, console: Console, *, online: bool = True) -> Iterator
             if emulated
             else environ.get("FRIENDLI_TEAM_ID") or environ.get("FRIENDLI_TEAM") or "",
             emulated=emulated,
+            closing=stack,
         )
+        console.hide(environ.get("HF_TOKEN", "").strip())
         if online:
             session.url = _start_emulator(stack, project) if emulated else session.api
             session.http = _http(session, console)

@@ -27,6 +27,7 @@ def state() -> None:
 
 state.add_command(recover)
 
+
 @state.command("list")
 @with_target
 @with_format("text", "json")

@@ -168,7 +168,8 @@ def _redrawn(console: Console) -> tuple[Show, Callable[[], None]]:
     from rich.live import Live
     from rich.text import Text
 
-    from friendli_iac.review.status import render, stamp
+    from friendli_iac.review.status import render
+    from friendli_iac.review.times import stamp
 
     screen = RichConsole(highlight=False)
     live = Live(Text(""), console=screen, auto_refresh=False)
@@ -194,7 +195,7 @@ class _Changes:
         self._trouble = ""
 
     def show(self, rows: list[Row], now: float, trouble: str) -> None:
-        from friendli_iac.review.status import stamp
+        from friendli_iac.review.times import stamp
 
         if trouble and trouble != self._trouble:
             self._console.err(f"{stamp(now)} {trouble}")

@@ -12,7 +12,7 @@ from friendli_iac.core.scene import Rollback, Scene, Wish
 from friendli_iac.core.state import Applied, Pin, Resource, Trial
 from friendli_iac.core.wishes import after, located, own_fields
 from friendli_iac.resources.base import Action, Kind, Observed
-from friendli_iac.resources.expiry import expiry
+from friendli_iac.resources.expiry import expires_at, expiry
 from friendli_iac.resources.spec import Spec, copied, get_path, overlay, set_path
 
 NOTHING = (0.0, 0.0)  # dollars per hour
@@ -67,6 +67,7 @@ def existing(
     if since is not None and not sent:
         notes = (*notes, f"version {since} was not made by us")
     rollback = scene.rollbacks.get(address)
+    ends = get_path(target, "lifecycle.expires")
     if action in ("update", "terminate"):
         reason = rollback.reason if rollback else wanted.reason or reason
     steps = kind.steps(action, observed, target)
@@ -91,6 +92,7 @@ def existing(
         pin=_pin(kind, rollback, applied, target, sent) if rollback else None,
         unpins=wanted.unpins,
         held=wanted.held,
+        expires=expires_at(ends, resource.created) if ends else "",
     )
 
 

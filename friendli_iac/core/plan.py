@@ -81,6 +81,7 @@ class Change:
     wave: int = 1
     behind: tuple[str, ...] = ()
     checks: tuple[Check, ...] = ()
+    expires: str = ""  # when it is to be terminated, in words
 
     @property
     def impact(self) -> str:

@@ -21,6 +21,7 @@ from friendli_iac.core.state import Applied, Fence, Resource
 from friendli_iac.core.wishes import after, located
 from friendli_iac.resources import KINDS
 from friendli_iac.resources.base import Address, Kind, Observed
+from friendli_iac.resources.expiry import expires_at
 from friendli_iac.resources.spec import get_path
 
 
@@ -119,6 +120,7 @@ def _missing(scene: Scene, kind: Kind, wish: Wish, resource: Resource | None) ->
             address, "no-op", "", name=name, project=project, held=hold(pin, wish),
             cost_before=NOTHING, cost_after=NOTHING,
         )  # fmt: skip
+    ends = get_path(found.target, "lifecycle.expires")
     reason = "new in the manifests"
     if resource is not None:
         reason = f"{resource.id} is gone: 404, and not in the project's list"
@@ -135,6 +137,7 @@ def _missing(scene: Scene, kind: Kind, wish: Wish, resource: Resource | None) ->
         cost_before=NOTHING,
         cost_after=kind.hourly_cost(found.target),
         trial=trial(kind, wish.spec, None, wish.asked),
+        expires=expires_at(ends, None) if ends else "",
     )
 
 

@@ -242,7 +242,10 @@ def _roomier(known: RepoFacts, gpu: str, count: int, weights: float) -> str:
     ways = [f"{n} × {g}" for g, n in instances.with_memory(gpu, count, weights / TIGHT)]
     if not (known.config or {}).get("quantization_config"):
         ways.insert(0, "a quantized model")
-    return f"Use {' or '.join(ways)}." if ways else "Use a smaller model."
+    if not ways:
+        return "Use a smaller model."
+    *first, last = ways
+    return f"Use {', '.join(first)} or {last}." if first else f"Use {last}."
 
 
 def number_format(known: RepoFacts) -> str:

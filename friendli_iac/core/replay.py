@@ -75,7 +75,7 @@ def apply_entry(known: Known, entry: Entry) -> None:
         case "record" if resource is not None and entry.after is not None:
             resource.prior = entry.after
             resource.name = entry.name or resource.name
-            _learn(resource, entry.after)
+            _learn(resource)
             _protect(resource, entry.after)
         case "pin" if resource is not None:
             resource.pin = entry.pin
@@ -167,7 +167,7 @@ def _done(known: Known, begun: Entry, entry: Entry) -> None:
     if begun.step in ("create", "update"):  # the others make no version
         resource.key = begun.key
         _remember(resource, begun)
-    _learn(resource, begun.after)
+    _learn(resource)
     # Protection begins with the effect, not only when it serves.
     if get_path(begun.after.spec, "lifecycle.preventDestroy"):
         resource.protected = True
@@ -189,9 +189,11 @@ def _remember(resource: Resource, begun: Entry) -> None:
     del resource.history[:-HISTORY_KEPT]
 
 
-def _learn(resource: Resource, applied: Applied) -> None:
-    """What was said once is not unknown any more."""
-    resource.unknown = [p for p in resource.unknown if get_path(applied.spec, p) is None]
+def _learn(resource: Resource) -> None:
+    """What was applied since has said all that the manifests have to say: from now on, another
+    value is another wish.
+    """
+    resource.unknown = []
 
 
 def _verified(resource: Resource, entry: Entry) -> None:

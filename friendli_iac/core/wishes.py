@@ -39,6 +39,11 @@ def own_fields(applied: Applied, goal: Applied) -> tuple[FieldChange, ...]:
     ]
     if applied.depends_on != goal.depends_on:
         fields.append(change("dependsOn", applied.depends_on, goal.depends_on))
+    fields += [
+        change(path, applied.asked.get(path), goal.asked.get(path))
+        for path in {**applied.asked, **goal.asked}
+        if applied.asked.get(path) != goal.asked.get(path)
+    ]
     return tuple(fields)
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 from friendli_iac.core.drift import (
@@ -87,7 +87,7 @@ def accept_drift(
         if not approve(report):
             raise Cancelled("not recorded", safe="Nothing was sent and nothing was changed.")
         for entry in entries:
-            context.write(entry)
+            context.write(replace(entry, by=context.by))
         context.commit()
         return report
 

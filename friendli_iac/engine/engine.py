@@ -17,6 +17,7 @@ from friendli_iac.core.state import State
 from friendli_iac.engine.guards import check_live, check_permitted, check_state
 from friendli_iac.engine.observe import Observer
 from friendli_iac.engine.planning import Selection, Wishes, make_plan
+from friendli_iac.engine.preflight import Preflight
 from friendli_iac.engine.siblings import Siblings
 from friendli_iac.errors import Cancelled, FriendliIacError, Refused, RolledBack, TimedOut
 from friendli_iac.executor.context import Clock, Context, Reporter, SystemClock
@@ -69,6 +70,7 @@ class Engine:
     stop: threading.Event = field(default_factory=threading.Event)
     on_team: Callable[[str], None] = lambda team: None
     siblings: Siblings = field(default_factory=Siblings)
+    preflight: Preflight = field(default_factory=Preflight)
 
     # --- plan ---
 
@@ -131,6 +133,7 @@ class Engine:
                     blank,
                     self.clock.now(),
                     self.siblings,
+                    self.preflight,
                 )
             except KeyboardInterrupt:
                 self.stop.set()  # threads that pause before they ask again would be waited for

@@ -18,6 +18,7 @@ from friendli_iac.core.selection import select
 from friendli_iac.core.state import State
 from friendli_iac.core.strangers import unmanaged
 from friendli_iac.engine.observe import Observer
+from friendli_iac.engine.preflight import Preflight
 from friendli_iac.engine.siblings import Siblings
 from friendli_iac.errors import Refused
 from friendli_iac.resources.base import Address
@@ -59,9 +60,11 @@ def make_plan(
     blank: Plan,
     now: float,
     siblings: Siblings | None = None,
+    preflight: Preflight | None = None,
 ) -> Plan:
     """`blank` with its changes: what must be done so that the wishes come true. `now` is in seconds
-    since 1970. What is in a state of `siblings` is not ours, and no stranger.
+    since 1970. What is in a state of `siblings` is not ours, and no stranger. `preflight` looks at
+    the models that change.
 
     `read_wishes` is called while the answers for everything in state are on their way, where
     nothing narrows the plan: at a thousand endpoints that is most of the waiting.
@@ -71,6 +74,9 @@ def make_plan(
         observer.expect(state.resources)
     wanted = {str(address): wish for address, wish in read_wishes().items()}
     chosen = sorted(_chosen(state, wanted, selection))
+    as_written, preflight = wanted, preflight or Preflight()
+    if not selection.rollbacks:  # a version from before is exact as it is
+        wanted = preflight.lock(wanted, state, chosen)
     places = {(Address.parse(a).kind, wanted[a].spec["project"]) for a in chosen if a in wanted}
     scene = Scene(
         state,
@@ -103,12 +109,13 @@ def make_plan(
         spots = {(Address.parse(change.address).kind, change.project) for change in named}
         scene = replace(scene, strangers=observer.strangers(sorted(spots)))
         decisions |= decided(scene, [change.address for change in named])
+    made = assemble(
+        scene, decisions.values(), live=observer.live, listed=observer.listed, blank=blank
+    )
     return replace(
-        assemble(
-            scene, decisions.values(), live=observer.live, listed=observer.listed, blank=blank
-        ),
+        made if selection.rollbacks else preflight.checked(made),
         # With -f, what the files said cannot be told from the project later on.
-        manifest=manifest_digest(wanted) if selection.complete else "",
+        manifest=manifest_digest(as_written) if selection.complete else "",
         notes=(*blank.notes, *_notes(observer, known, selection, siblings or Siblings(), now)),
         listed=observer.ids() if named else {},
         narrowed=selection.narrowed,
@@ -171,9 +178,7 @@ def _notes(
     return [*notes, *_not_ours(observer, known, twins, siblings)]
 
 
-def _not_ours(
-    observer: Observer, known: Known, twins: set[str], siblings: Siblings
-) -> list[str]:
+def _not_ours(observer: Observer, known: Known, twins: set[str], siblings: Siblings) -> list[str]:
     """One line about what is in our projects and nobody's here. The lists were read anyway; the
     states of siblings are read only where there is something to ask them about.
     """

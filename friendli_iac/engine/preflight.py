@@ -23,7 +23,7 @@ from friendli_iac.core.scene import Wish
 from friendli_iac.core.state import Resource, State
 from friendli_iac.errors import UsageError
 from friendli_iac.resources.base import Address
-from friendli_iac.resources.spec import Spec, copied, get_path, parse_duration, set_path
+from friendli_iac.resources.spec import BLANK, Spec, copied, get_path, parse_duration, set_path
 
 SWITCH = "FRIENDLI_IAC_PREFLIGHT"
 TIMEOUT = "FRIENDLI_IAC_PREFLIGHT_TIMEOUT"
@@ -107,7 +107,7 @@ class Preflight:
         open_: dict[Key, Wanted] = {}
         for address, wish in wishes.items():
             repo = get_path(wish.spec, REPO)
-            if repo is None or (chosen is not None and str(address) not in chosen):
+            if repo in (None, BLANK) or (chosen is not None and str(address) not in chosen):
                 continue
             revision = get_path(wish.spec, REVISION) or ""
             resource = state.resources.get(str(address))
@@ -134,7 +134,7 @@ class Preflight:
         wanted = {
             address: (str(get_path(spec, REPO)), str(get_path(spec, REVISION) or ""))
             for address, spec in specs.items()
-            if get_path(spec, REPO) is not None
+            if get_path(spec, REPO) not in (None, BLANK)
         }
         known = self.hub.gather(wanted.values())
         found: dict[str, tuple[Check, ...]] = {}

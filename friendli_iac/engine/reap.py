@@ -70,11 +70,12 @@ def ends_only(plan: Plan, state: State) -> tuple[Plan, dict[str, str]]:
             left[change.address] = why
         # What a pin holds off stays held off.
         ends = change.action == "terminate" and not why
-        changes.append(replace(change, unpins=False) if ends else _untouched(change, why))
+        changes.append(replace(change, unpins=False) if ends else _untouched(change))
     return replace(
         plan,
         changes=tuple(changes),
         refusals=tuple(one for one in plan.refusals if one.address not in left),
+        notes=(*plan.notes, *(f"{a} is left as it is: {why}" for a, why in left.items())),
         narrowed="what has expired",
     ), left
 
@@ -87,7 +88,7 @@ def _barred(change: Change, state: State) -> str:
     return ""
 
 
-def _untouched(change: Change, why: str) -> Change:
+def _untouched(change: Change) -> Change:
     """A change that is left out of the plan, and stays in sight."""
     return replace(
         change,
@@ -96,7 +97,6 @@ def _untouched(change: Change, why: str) -> Change:
         steps=(),
         after=None,
         fields=(),
-        notes=(f"left as it is: {why}",) if why else (),
         cost_after=change.cost_before,
         unpins=False,
         held=None,

@@ -79,7 +79,8 @@ def recover(
                 settled += _close(context, begun, NEVER)
             else:
                 _settle(context, begun, accepted, decide, settled, doubts)
-        context.commit()
+        if settled:
+            context.commit()
         return Recovered(tuple(settled), tuple(doubts))
 
 
@@ -107,12 +108,6 @@ def _settle(
         if decision != NEVER:
             _checked(context, begun, decision)
         settled += _close(context, begun, decision)
-        settled += [
-            f"{other.id} ({other.name}, {other.status}) is not ours and was not touched. It may "
-            "bill: if nobody needs it, delete it in the web page"
-            for other in doubt.candidates
-            if other.id != decision
-        ]
         return
     told = "took place" if outcome else "did not take place"
     id = f" ({outcome})" if outcome and begun.step == "create" else ""
@@ -143,10 +138,26 @@ def _close(context: Context, begun: Entry, id: str) -> list[str]:
             by=context.by,
         )
     )
-    if not id:
-        return [f"{begun.address}: closed, it was never created"]
-    mark_first_version(context, begun.address, id)
-    return [f"{begun.address} is {id} from now on; the next apply waits until it serves"]
+    if id:
+        mark_first_version(context, begun.address, id)
+        closed = f"{begun.address} is {id} from now on; the next apply waits until it serves"
+    else:
+        closed = f"{begun.address}: closed, it was never created"
+    return [closed, *_others(context, begun)]
+
+
+def _others(context: Context, begun: Entry) -> list[str]:
+    """What else has the name that the create gave, and is not ours: nobody watches its bill."""
+    kind, api = context.kind_of(begun.address)
+    listed = kind.list(api, begun.project)
+    state = context.known.state
+    strange = [id for id in listed if not _owner(state, id) and id not in (begun.listed or ())]
+    return [
+        f"{one.id} ({one.name}, {one.status}) is not ours and was not touched. It may bill: if "
+        "nobody needs it, delete it in the web page"
+        for one in _candidates(context, begun, strange)
+        if one.name == begun.name and one.health != "stopped"
+    ]
 
 
 def _checked(context: Context, begun: Entry, id: str) -> Observed:

@@ -94,8 +94,7 @@ def _record(address: Address, resource: Resource, version: int | None) -> dict[s
     version that we did not make.
     """
     if version is not None:
-        found = [r for r in resource.history if r["version"] == version]
-        return found[-1] if found else None
+        return next((r for r in reversed(resource.history) if r["version"] == version), None)
     in_force = resource.applied.spec
     for record in reversed(resource.history):
         good = record["outcome"] in GOOD and record["version"] is not None

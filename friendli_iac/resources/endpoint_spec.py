@@ -37,8 +37,9 @@ class HuggingFaceModel(SpecModel):
     )
     revision: Annotated[Text, WriteOnly()] | None = Field(
         default=None,
-        description="The commit. Left out on a create, Friendli takes the newest one; left out "
-        "later, the commit stays.",
+        description="A commit, a branch or a tag; preflight locks it to the full commit when it "
+        "changes. Left out on a create, the newest one is taken; left out later, the commit "
+        "stays.",
     )
 
 

@@ -18,6 +18,16 @@ def check_expiry(text: str) -> str:
     return text
 
 
+def expires_at(text: str, created: float | None) -> str:
+    """What `text` comes to, in words: `72h, 2026-12-24 18:00 UTC`. `created` is None for what is
+    still to be created.
+    """
+    if created is None and _DURATION.fullmatch(text):
+        return f"{text} after it is created"
+    moment = datetime.fromtimestamp(expiry(text, created or 0.0), UTC)
+    return f"{text}, {moment:%Y-%m-%d %H:%M} UTC" if _DURATION.fullmatch(text) else text
+
+
 def expiry(text: str, created: float) -> float:
     """The moment that `text` means for what was `created` then; both in seconds since 1970. A date
     without a zone is in UTC.

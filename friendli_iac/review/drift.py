@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import shlex
 from typing import Any
 
 from friendli_iac.core.drift import Drifted, DriftReport
@@ -12,7 +12,8 @@ from friendli_iac.resources import KINDS
 from friendli_iac.resources.base import Address, Kind
 from friendli_iac.resources.spec import get_path
 from friendli_iac.review import words
-from friendli_iac.review.markdown import code, prose
+from friendli_iac.review.markdown import _code as code
+from friendli_iac.review.markdown import _text as prose
 from friendli_iac.review.text import Paint, plain
 
 # docs: an endpoint that has slept for 48 hours is terminated.
@@ -33,7 +34,8 @@ def render(report: DriftReport, *, reads: int | None = None, paint: Paint = plai
         lines += [f"    = {words}" for words in accepted.get(found.address, ())]
     for stranger in report.strangers or ():
         lines += ["", *_stranger(stranger)]
-    return "\n".join([*lines, "", paint(headline(report), "" if report.differs else "green")]) + "\n"
+    last = headline(report)
+    return "\n".join([*lines, "", last if report.differs else paint(last, "green")]) + "\n"
 
 
 def markdown(report: DriftReport) -> str:
@@ -97,13 +99,14 @@ def ways_out(report: DriftReport) -> list[str]:
     """What to type next."""
     if not report.found:
         return []
-    lines = [
-        "to put it back:  friendli-iac plan, then friendli-iac apply",
-        "to accept it:    friendli-iac apply --refresh-only",
-    ]
+    lines = ["to put it back:  friendli-iac plan, then friendli-iac apply"]
+    if any(found.gone or found.fields or found.since is not None for found in report.found):
+        lines.append("to accept it:    friendli-iac apply --refresh-only")
     for found in report.found:
         settings = [
-            f"spec.{one.path}={_values(found, one)[1]}" for one in found.fields if one.live is not None
+            f"spec.{one.path}={_values(found, one)[1]}"
+            for one in found.fields
+            if one.live is not None
         ]
         if settings:
             lines.append(f"to declare it:   {_command('set', found.address, *settings)}")
@@ -179,8 +182,6 @@ def _import(stranger: Stranger) -> str:
 
 
 def _command(*arguments: str) -> str:
-    import shlex
-
     return shlex.join(["friendli-iac", *arguments])
 
 
@@ -193,11 +194,21 @@ def _place(report: DriftReport) -> str:
 
 def _drifted_as_json(found: Drifted) -> dict[str, Any]:
     return {
-        **vars(found),
+        "address": found.address,
+        "id": found.id,
+        "name": found.name,
+        "status": found.status,
+        "version": found.version,
+        "gone": found.gone,
         "fields": [
             {"path": one.path, "applied": one.applied, "live": one.live} for one in found.fields
         ],
-        "unknown": dict(found.unknown),
+        "unknown_since": found.since,
+        "last_sent": dict(found.unknown),
+        "action": found.action,
+        "reason": found.why,
+        "probably_slept": found.may_sleep,
+        "leftover": found.leftover or None,
     }
 
 
@@ -209,7 +220,7 @@ def _stranger_as_json(stranger: Stranger) -> dict[str, Any]:
         "project": one.project,
         "status": one.status,
         "created_at": one.created_at,
-        "age_seconds": stranger.age,
+        "age_seconds": None if stranger.age is None else int(stranger.age),
         "gpu": get_path(one.spec, "instance.gpu"),
         "gpus_per_replica": get_path(one.spec, "instance.count"),
         "cost_per_hour": list(stranger.cost) if stranger.cost else None,

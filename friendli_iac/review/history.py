@@ -11,7 +11,7 @@ from friendli_iac.core.diff import flatten, readable
 from friendli_iac.core.state import Pin, Resource
 from friendli_iac.resources.base import Kind
 from friendli_iac.resources.spec import Spec, leaves
-from friendli_iac.review.status import stamp
+from friendli_iac.review.times import rfc3339, stamp
 from friendli_iac.review.words import NOTHING, written
 
 COMMIT = 10  # characters of a commit that are shown
@@ -214,7 +214,7 @@ def _as_json(kind: Kind, version: Version) -> dict[str, Any]:
         "made_by": version.made,
         "live": version.live,
         "outcome": version.outcome or None,
-        "time": None if version.time is None else stamp(version.time).replace(" ", "T"),
+        "time": None if version.time is None else rfc3339(version.time),
         "by": version.by or None,
         "commit": version.commit or None,
         "key": version.key or None,
@@ -230,7 +230,7 @@ def _pin_as_json(pin: Pin) -> Mapping[str, Any]:
         "version": pin.version,
         "bad": pin.bad,
         "good": pin.good,
-        "time": stamp(pin.time).replace(" ", "T") if pin.time else None,
+        "time": rfc3339(pin.time) if pin.time else None,
         "by": pin.by or None,
     }
 

@@ -21,7 +21,7 @@ def render(plan: Plan) -> str:
         lines += [*_section(change), ""]
     for change in plan.changes:
         if change.action == "no-op" and words.needs_a_look(change):
-            facts = [words.status(change), *change.notes, *map(str.strip, words.held(change))]
+            facts = [words.status(change), *map(str.strip, words.said_of(change))]
             told = _text(", ".join(filter(None, facts)))
             lines += [f"- `{change.address}` `{change.id}`: {told}", ""]
     lines += [f"<sub>plan digest `{plan.digest[:12]}`</sub>"]
@@ -46,8 +46,8 @@ def _section(change: Change) -> list[str]:
         cells = [f"`{field.path}`", _code(old), _code(new), _text(why), _text(field.source)]
         lines.append(f"| {' | '.join(cells)} |")
     rest = [f"{field.path} {words.value(change, field, field.desired)}" for field in defaults]
-    after = [f"Defaults: {', '.join(rest)}"] * bool(rest) + list(change.notes)
-    after += [" ".join(map(str.strip, words.held(change)))] * bool(change.held)
+    after = [f"Defaults: {', '.join(rest)}"] * bool(rest)
+    after += map(str.strip, words.said_of(change))
     after += [f"preflight: {c.level} {c.text} {c.remedy}".rstrip() for c in change.checks]
     after += [words.gate(change)] * bool(words.gate(change))
     return lines + [""] * bool(after) + [f"- {_text(line)}" for line in after]

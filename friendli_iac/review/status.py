@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from typing import Any
 
 from friendli_iac.core.diff import readable
@@ -14,9 +13,9 @@ from friendli_iac.resources import KINDS
 from friendli_iac.resources.base import Address, Kind, Observed
 from friendli_iac.resources.expiry import expiry
 from friendli_iac.resources.spec import get_path
+from friendli_iac.review.times import UNKNOWN, moment, rfc3339, span, stamp
 from friendli_iac.review.words import money
 
-UNKNOWN = "?"
 SERVED = ("good", "unverified", "")  # outcomes that need no word
 # docs: an endpoint that has slept for 48 hours is terminated.
 SLEEP_LIMIT = 48 * 3600.0  # seconds
@@ -140,32 +139,6 @@ def age(observed: Observed | None, now: float) -> str:
     return UNKNOWN if created is None else span(now - created)
 
 
-def span(seconds: float) -> str:
-    """`3d`, `5h`, `12m` or `40s`: the largest unit that fits."""
-    whole = max(0, int(seconds))
-    for unit, size in (("d", 86400), ("h", 3600), ("m", 60)):
-        if whole >= size:
-            return f"{whole // size}{unit}"
-    return f"{whole}s"
-
-
-def moment(text: str | None) -> float | None:
-    """The time that the API writes as `text`; None when it is none."""
-    try:
-        parsed = datetime.fromisoformat(text or "")
-    except ValueError:
-        return None
-    return (parsed if parsed.tzinfo else parsed.replace(tzinfo=UTC)).timestamp()
-
-
-def stamp(seconds: float) -> str:
-    """`2026-07-22 14:03:09Z`."""
-    try:
-        return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%d %H:%M:%SZ")
-    except (OverflowError, OSError, ValueError):
-        return UNKNOWN
-
-
 def _last_change(resource: Resource, now: float) -> str:
     if not resource.history:
         return "not by us"
@@ -193,13 +166,18 @@ def marks(row: Row, now: float) -> list[str]:
     if resource.pin:
         found.append(f"pinned ({resource.pin.stage}): {resource.pin.story}")
     if (ends := expires(resource)) is not None:
-        over = ends <= now
-        found.append(
-            f"expired at {stamp(ends)}: friendli-iac reap terminates it"
-            if over and not _ended(observed)
-            else f"expire{'d' if over else 's'} at {stamp(ends)}"
-        )
+        found.append(_expiry(resource, observed, ends, now))
     return found
+
+
+def _expiry(resource: Resource, observed: Observed | None, ends: float, now: float) -> str:
+    if ends > now:
+        return f"expires at {stamp(ends)} (in {span(ends - now)})"
+    if _ended(observed):
+        return f"expired at {stamp(ends)}"
+    if resource.protected:
+        return f"expired at {stamp(ends)}, and preventDestroy keeps it"
+    return f"expired at {stamp(ends)}: friendli-iac reap terminates it"
 
 
 def _ended(observed: Observed | None) -> bool:
@@ -297,7 +275,7 @@ def _as_json(row: Row, now: float) -> dict[str, Any]:
         },
         "created_at": observed.created_at if observed else None,
         "cost_per_hour": row.cost,
-        "last_change": {"by": last["by"], "time": _rfc3339(last["time"])} if last else None,
+        "last_change": {"by": last["by"], "time": rfc3339(last["time"])} if last else None,
         "error": error,
         "error_sentence": row.kind.explain(error, resource.applied.spec).sentence
         if error
@@ -305,11 +283,7 @@ def _as_json(row: Row, now: float) -> dict[str, Any]:
         "pending": resource.pending is not None,
         "pinned": resource.pin.story if resource.pin else None,
         "changed_outside": changed_outside(row) if resource.pending is None else [],
-        "expires_at": None if ends is None else _rfc3339(ends),
-        "sleep_ends_at": None if since is None else _rfc3339(since + SLEEP_LIMIT),
+        "expires_at": None if ends is None else rfc3339(ends),
+        "sleep_ends_at": None if since is None else rfc3339(since + SLEEP_LIMIT),
         "marks": marks(row, now),
     }
-
-
-def _rfc3339(seconds: float) -> str:
-    return stamp(seconds).replace(" ", "T")

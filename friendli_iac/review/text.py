@@ -33,7 +33,7 @@ def render(plan: Plan, *, reads: int | None = None, paint: Paint = plain) -> str
     for change in plan.changes:
         if change.action == "no-op" and words.needs_a_look(change):
             lines += ["", f"  {change.address}   {change.id}   {words.status(change)}"]
-            lines += [f"    {line}" for line in (*change.notes, *words.held(change))]
+            lines += [f"    {line}" for line in words.said_of(change)]
     lines += [""] * (len(lines) > 2) + _footer(plan, paint)
     return "\n".join(lines) + "\n"
 
@@ -55,7 +55,7 @@ def _block(change: Change, told: dict[tuple[str, ...], str], paint: Paint) -> li
         lines.append(f"    {paint('~', colour)} the same fields and values as {first} above")
     else:
         lines += fields
-    lines += [f"    {line}" for line in (*change.notes, *words.held(change))]
+    lines += [f"    {line}" for line in words.said_of(change)]
     lines += [f"    {line}" for line in words.preflight(change)]
     if change.waits_for:
         lines.append(f"    waits for {', '.join(change.waits_for)}")

@@ -126,7 +126,13 @@ def status(change: Change) -> str:
 def needs_a_look(change: Change) -> bool:
     """Whether an unchanged resource is still worth a word: it is not well, or not all ours."""
     served = change.status == "" or _kind(change).health(change.status) == "served"
-    return bool(change.notes or change.held) or not served
+    return bool(change.notes or change.held or change.expires) or not served
+
+
+def said_of(change: Change) -> list[str]:
+    """Everything that must be said of a change beside its fields."""
+    expires = f"expires: {change.expires}"
+    return [*change.notes, *[expires] * bool(change.expires), *held(change)]
 
 
 def held(change: Change) -> list[str]:

@@ -28,7 +28,8 @@ from friendli_iac.emulator import Emulator
 from friendli_iac.emulator.app import create_app
 from friendli_iac.emulator.control_app import control_app
 from friendli_iac.emulator.edge import Edge
-from friendli_iac.engine import ApplyOptions, Engine, Report, Selection
+from friendli_iac.engine import ApplyOptions, Engine, Report, Selection, exit_code
+from friendli_iac.engine.rollback import rollback_target
 from friendli_iac.manifest.model import Declared
 from friendli_iac.resources import KINDS
 from friendli_iac.resources.base import Address
@@ -181,6 +182,7 @@ class Snapshot:
     time: float
     effects: list[str]
     files: dict[str, bytes]
+    outcomes: list[str]  # how the next roll-outs of any endpoint end
 
 
 @dataclass
@@ -215,12 +217,14 @@ class World:
             if isinstance(value, dict | list | int)
         }
         files = {path.name: path.read_bytes() for path in self.folder.glob("*")}
-        return Snapshot(copy.deepcopy(kept), self.emulator.now(), self.effects(), files)
+        outcomes = list(self.emulator.service.course.next_rollouts)
+        return Snapshot(copy.deepcopy(kept), self.emulator.now(), self.effects(), files, outcomes)
 
     def restore(self, snapshot: Snapshot) -> None:
         self.reset()
         vars(self.emulator.service.store).update(copy.deepcopy(snapshot.store))
         self.emulator.set_time(snapshot.time)
+        self.emulator.fail_next_rollout("*", *snapshot.outcomes)
         self.past = list(snapshot.effects)
         self.folder.mkdir(parents=True)
         for name, data in snapshot.files.items():
@@ -256,6 +260,24 @@ class World:
             lambda plan: True,
         )
 
+    def rollback(
+        self, name: str, version: int | None, said: Declared, fuse: Fuse | None = None
+    ) -> Report:
+        """One run of `rollback`, with what the manifests say beside it."""
+        engine, address = self.engine(fuse), Address("Endpoint", name)
+
+        def make(planner: Callable[..., Plan]) -> Plan:
+            state, api = engine.known()[0].state, engine.apis["Endpoint"]
+            found = rollback_target(state, api, address, version, said)
+            return planner({address: found.snapshot}, found.selection)
+
+        return engine.apply(
+            make,
+            ApplyOptions(parallelism=1, allow_destroy=frozenset({"*"})),
+            lambda plan: True,
+            operation="rollback",
+        )
+
     def survives(self, run: Callable[[Fuse], Any], fuse: Fuse) -> bool:
         """Whether `run` ends by itself rather than by the fuse."""
         try:
@@ -281,6 +303,12 @@ class World:
             for request in self.emulator.requests
             if request["method"] != "GET" and (request["status"] or 500) < 300
         ]
+
+
+def code_of(report: Report) -> int:
+    """The exit code of a run."""
+    held = any(change.held for change in report.plan.changes)
+    return exit_code(report.outcomes, held=held)
 
 
 def check_converged(world: World, wanted: Wishes) -> None:

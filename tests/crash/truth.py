@@ -1,0 +1,83 @@
+"""Our own records beside the emulator's: what was sent, what became of it, and whose it was.
+
+The mapping of settings is written here once more, apart from the program's own.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from typing import Any
+
+KEPT = 20  # records of each resource in state
+OURS = re.compile(r"friendli-iac Endpoint/\S+ key=(\w+) by=")
+
+
+def said(spec: Mapping[str, Any]) -> dict[str, Any]:
+    """What a specification says, by the emulator's names of settings; dotted for `advanced`."""
+    model, engine, scaling = spec["model"], spec.get("engine", {}), spec.get("autoscaling", {})
+    queue = engine.get("queue", {})
+    found = {
+        "name": spec["name"],
+        "hfModelRepo": model.get("huggingFace", {}).get("repo"),
+        "hfModelRepoRevision": model.get("huggingFace", {}).get("revision"),
+        "uploadedModelId": model.get("uploaded", {}).get("id"),
+        "autoscalingPolicy.minReplica": scaling.get("minReplicas"),
+        "autoscalingPolicy.maxReplica": scaling.get("maxReplicas"),
+        "autoscalingPolicy.cooldownPeriod": scaling.get("cooldown"),
+        "simplescale.replicas": scaling.get("replicas"),
+        "advanced.max_batch_size": engine.get("maxBatchSize"),
+        "advanced.max_input_length": engine.get("maxInputLength"),
+        "advanced.max_token_count": engine.get("maxTokenCount"),
+        "advanced.enable_content_logging": engine.get("contentLogging"),
+        "advanced.queue_timeout_ms": queue.get("timeoutMs"),
+    }
+    return {key: value for key, value in found.items() if value is not None}
+
+
+def value_of(settings: Mapping[str, Any], dotted: str) -> Any:
+    """One setting that the emulator keeps."""
+    found: Any = settings
+    for key in dotted.split("."):
+        found = found.get(key) if found else None
+    return found
+
+
+def differences(spec: Mapping[str, Any], settings: Mapping[str, Any]) -> dict[str, tuple[Any, Any]]:
+    """Where the emulator keeps something else than `spec` says: what is said, and what is kept."""
+    wanted = said(spec)
+    return {
+        key: (value, value_of(settings, key))
+        for key, value in wanted.items()
+        if value_of(settings, key) != value
+    }
+
+
+def check_history(resource: Mapping[str, Any], endpoint: Mapping[str, Any]) -> None:
+    """That what state tells of the versions of a resource (as its document has it) is true."""
+    versions, history = endpoint["versions"], resource["history"]
+    keys = {}
+    for number, version in enumerate(versions):
+        mark = OURS.search(version["comment"] or "")
+        if mark:
+            keys[number] = mark[1]
+    told = {}
+    for record in history:
+        number = record["version"]
+        if number is None:
+            continue
+        if keys.get(number) != record["key"]:
+            # One that was dropped has left no version, and the next one has its number.
+            assert record["outcome"] == "not applied", (number, record["outcome"], keys)
+            continue
+        told[number] = record
+        wrong = differences(record["spec"], versions[number]["settings"])
+        assert not wrong, f"version {number} is recorded otherwise than it was sent: {wrong}"
+    if len(history) < KEPT and not resource["adopted"]:
+        assert sorted(told) == sorted(keys), "versions of ours that no record tells of"
+    serving = endpoint["serving"]
+    dropped = [n for n, record in told.items() if record["outcome"] == "not applied"]
+    assert serving not in dropped, f"version {serving} serves, and is told as dropped"
+    proved = resource["pending"] is None and resource["pin"] is None
+    if serving in told and proved and endpoint["status"] in ("RUNNING", "SLEEPING"):
+        assert told[serving]["outcome"] in ("good", "unverified"), told[serving]["outcome"]
