@@ -167,8 +167,10 @@ def test_everything_gone_at_once_is_the_wrong_token_rather(
 ) -> None:
     applied(project, emulator, endpoint("old", more=PAST))
     emulator.reset()
-    refused = project.run(*REAP, env={"FRIENDLI_IAC_DEBUG": "1"})
-    print(refused)
+    for words in (REAP, ("reap", "--dry-run")):
+        refused = project.run(*words)
+        assert refused.code == 5, refused
+        assert "everything in state of project p1 is gone at once" in refused.err
     assert writes(emulator) == []
     assert "Endpoint/old" in project.state["resources"]
 

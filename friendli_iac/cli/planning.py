@@ -85,7 +85,7 @@ def plan(context: click.Context, /, format_: str, parallelism: int, **options: A
         console.err(f"next: friendli-iac apply {options['out']}")
     elif made.pending_changes or made.unsettled:
         console.err(f"next: {_apply_command(context, made)}")
-    work = made.pending_changes or made.unsettled
+    work = made.pending_changes or made.unsettled or any(c.held for c in made.changes)
     return 2 if options["detailed_exitcode"] and work else 0
 
 

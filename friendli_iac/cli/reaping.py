@@ -37,6 +37,7 @@ def reap(console: Console, /, dry_run: bool, format_: str, **options: Any) -> in
     """
     from friendli_iac.cli.running import Run
     from friendli_iac.cli.session import opened
+    from friendli_iac.engine.guards import check_permitted
     from friendli_iac.engine.reap import ends_only, expired
 
     left: dict[str, str] = {}
@@ -46,8 +47,9 @@ def reap(console: Console, /, dry_run: bool, format_: str, **options: Any) -> in
             return 0
         if dry_run:
             plan, left = _planned(session, options["parallelism"])
+            check_permitted(plan, None)
             _print(console, plan, format_)
-            code = Refused.exit_code if plan.refusals else 0
+            code = 0
         else:
             run = Run(session, format_, {**options, "allow_destroy": ()})
 
@@ -57,6 +59,7 @@ def reap(console: Console, /, dry_run: bool, format_: str, **options: Any) -> in
                 assert engine is not None, "it is asked for a plan while it applies"
                 state = engine.known()[0].state
                 made, left = ends_only(planner(*expired(state, engine.clock.now())), state)
+                check_permitted(made, None)  # the engine asks only where there is something to do
                 return made
 
             code = run.apply(make, "reap")

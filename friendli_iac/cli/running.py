@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 from friendli_iac.cli.commit import commit_id
 from friendli_iac.cli.console import Console
 from friendli_iac.cli.planning import print_plan
-from friendli_iac.errors import Cancelled, FriendliIacError, Refused, UsageError
+from friendli_iac.errors import Cancelled, FriendliIacError, Refused, RolledBack, UsageError
 
 if TYPE_CHECKING:
     from friendli_iac.cli.session import Session
@@ -130,7 +130,7 @@ class Run:
         for outcome in done.outcomes:
             counts[outcome.result] = counts.get(outcome.result, 0) + 1
         self._console.out(", ".join(f"{count} {result}" for result, count in counts.items()))
-        if code:
+        if code not in (0, RolledBack.exit_code, Refused.exit_code):  # these say it themselves
             self._console.err("next: friendli-iac plan shows what is left; apply goes on from here")
 
     def _lines(self, outcome: Outcome) -> list[str]:

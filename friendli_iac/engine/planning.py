@@ -46,6 +46,8 @@ class Selection:
     @property
     def narrowed(self) -> str:
         """How it is narrowed, in words; empty for the whole project."""
+        if self.rollbacks:
+            return f"the rollback of {', '.join(self.rollbacks)}"
         parts = [] if self.complete else ["only the files given with -f"]
         parts += [f"--target {target}" for target in self.targets]
         parts += [f"--selector {selector}" for selector in self.selectors]

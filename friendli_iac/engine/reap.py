@@ -65,6 +65,8 @@ def ends_only(plan: Plan, state: State) -> tuple[Plan, dict[str, str]]:
     left: dict[str, str] = {}
     changes = []
     for change in plan.changes:
+        if change.id is None:  # it is gone
+            continue
         why = _barred(change, state) if change.action == "terminate" else ""
         if why:
             left[change.address] = why

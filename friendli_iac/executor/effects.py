@@ -228,5 +228,6 @@ def _no_twin(context: Context, change: Change, planned: set[str]) -> list[str]:
 def _comment(context: Context, change: Change) -> str:
     """What people see in the Versions tab."""
     own = change.after.spec.get("versionComment", "") if change.after else ""
-    mark = f"friendli-iac {change.address} key={change.key} by={context.by}"
+    back = "" if change.trial or change.action != "update" else "back to good settings, "
+    mark = f"friendli-iac {change.address} {back}key={change.key} by={context.by}"
     return f"{own} ({mark})" if own else mark

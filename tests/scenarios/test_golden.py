@@ -11,7 +11,16 @@ import pytest
 from friendli_iac.emulator import Emulator
 
 from ..harness import Project
-from . import adoption, changes, deletion, drift, failures, saved_plans, selection  # noqa: F401
+from . import (  # noqa: F401
+    adoption,
+    changes,
+    deletion,
+    drift,
+    failures,
+    rollouts,
+    saved_plans,
+    selection,
+)
 from .transcript import SCENARIOS, Scene
 
 GOLDEN = Path(__file__).parent / "golden"

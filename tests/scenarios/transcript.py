@@ -20,6 +20,7 @@ VARIES = (
     (r"\d{4}-\d\d-\d\dT[0-9:.]+(Z|\+00:00)", "TIME"),
     (r"\(\d+ s\)", "(N s)"),
     (r"after \d+ s", "after N s"),
+    (r"\d+ s after", "N s after"),
 )
 SCENARIOS: dict[str, Callable[[Scene], None]] = {}
 
