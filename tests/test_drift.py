@@ -196,6 +196,19 @@ def test_what_is_being_rolled_out_is_no_drift(project: Project, emulator: Emulat
     assert found.code == 0, found
 
 
+def test_what_is_not_proved_yet_is_the_next_applys_business(
+    project: Project, emulator: Emulator
+) -> None:
+    ids = applied(project)
+    emulator.set_durations(update=1000)
+    project.write(endpoint(batch=128))
+    assert project.apply("--no-wait").code == 0
+    emulator.set_status(ids["chat"], "FAILED")
+    found = project.run("drift")
+    assert found.code == 0, found
+    assert "note: Endpoint/chat: what was sent last is not proved to serve" in found.out
+
+
 def test_a_leftover_of_a_replacement(project: Project, emulator: Emulator) -> None:
     keep = "  lifecycle: {createBeforeDestroy: true}\n"
     ids = applied(project, endpoint(more=keep))

@@ -179,6 +179,17 @@ def test_05_import_takes_it_in_and_the_next_plan_is_empty(
     assert writes(emulator) == []
 
 
+def test_07_what_does_not_answer_is_rolled_back(tmp_path: Path, emulator: Emulator) -> None:
+    """The README's own commands, in its order, on the emulator inside each of them."""
+    project = opened("07-health-gated-rollout", tmp_path, emulator)
+    scripts = blocks((project.root / "README.md").read_text(), "console")
+    told = command_lines("\n".join(scripts))
+    done = [project.run(*arguments) for arguments in told]
+    assert [one.code for one in done] == [0, 0, 10, 5, 0, 0, 0], done
+    assert "rolled back" in done[4].out
+    assert "v2" in done[4].out
+
+
 @contextmanager
 def friendli(emulator: Emulator) -> Iterator[FriendliApi]:
     """The API, as somebody uses it without us."""

@@ -99,7 +99,8 @@ def test_its_metadata_is_complete(wheel: Path) -> None:
 
 def test_every_import_is_a_dependency() -> None:
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
-    wanted = [*project["dependencies"], *project["optional-dependencies"]["emulator"]]
+    extras = project["optional-dependencies"]
+    wanted = [*project["dependencies"], *extras["emulator"], *extras["hub"]]
     named = {re.split(r"[^\w-]", dependency)[0].lower() for dependency in wanted}
     modules = {"pyyaml": "yaml"}
     allowed = {modules.get(name, name) for name in named} | {"friendli_iac", "pydantic_core"}

@@ -132,7 +132,8 @@ def test_the_one_that_a_person_names_is_ours_and_the_other_is_named(
     assert done.code == 0, done
     assert f"{ids[1 - chosen]} (chat, RUNNING) is not ours and was not touched" in done.out
     assert "It may bill" in done.out
-    assert project.state["resources"][CHAT]["id"] == ids[chosen]
+    ours = project.state["resources"][CHAT]
+    assert (ours["id"], ours["fence"]["version"]) == (ids[chosen], 0)
     assert project.apply().code == 0
     assert writes(emulator) == []
     assert sorted(e["id"] for e in emulator.endpoints()) == ids
@@ -166,6 +167,7 @@ def test_a_create_that_nobody_can_find_is_closed_only_by_a_person(
     assert "no endpoint called 'chat' has appeared" in shown.out
     assert "one of them is it" not in shown.out
     assert project.run(*RECOVER, "--none", CHAT).code == 0
+    assert [one["address"] for one in project.state["lost"]] == [CHAT], "it may come late"
     assert "+ CREATE Endpoint/chat" in project.run("plan").out
     assert writes(emulator) == []
 
@@ -176,6 +178,7 @@ def test_a_decision_that_cannot_be_right_is_refused(project: Project, emulator: 
     )
     two_with_the_name(project, emulator)
     elsewhere = emulator.seed(1, project=PROJECT, name="elsewhere")[0]["id"]
+    emulator.change(older, name="chat")
     before = project.state_path.read_bytes()
     for words, code, told in (
         ((f"{CHAT}=nope",), 64, "there is no endpoint nope"),

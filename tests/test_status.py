@@ -12,9 +12,10 @@ from friendli_iac.emulator import Emulator
 
 from .harness import FAST, PROJECT, Project, endpoint, writes
 from .test_cli_terminal import ESCAPE, Terminal
+from .test_reap import three_days_later
 
 CHAT = "Endpoint/chat"
-EXPIRED = '  lifecycle: {expires: "2020-01-01"}\n'
+EXPIRES = "  lifecycle: {expires: 72h}\n"
 
 
 def applied(project: Project, *documents: str) -> None:
@@ -109,7 +110,7 @@ def test_an_error_is_explained_and_has_an_exit_code(project: Project, emulator: 
 
 
 def test_what_is_gone_or_ended_or_of_an_unknown_price(project: Project, emulator: Emulator) -> None:
-    applied(project, endpoint(), endpoint("ended"), endpoint("odd", more=EXPIRED))
+    applied(project, endpoint(), endpoint("ended"), endpoint("odd", more=EXPIRES))
     found = ids(project)
     emulator.set_status(found["Endpoint/ended"], "TERMINATED")
     emulator.change(found["Endpoint/odd"], instanceOptionId="b300x1")
@@ -125,7 +126,10 @@ def test_what_is_gone_or_ended_or_of_an_unknown_price(project: Project, emulator
     shown = project.run("status")
     assert ", without 1 of unknown cost" in shown.out
     assert "changed outside: instance.gpu" in shown.out
-    assert "expired at 2020-01-01 00:00:00Z: friendli-iac reap terminates it" in shown.out
+    assert "expires at 20" in shown.out
+    assert "(in 71h)" in shown.out
+    three_days_later(project)
+    assert ": friendli-iac reap terminates it" in project.run("status").out
     emulator.reset()
     gone = project.run("status", "--detailed-exitcode")
     assert gone.code == 2, gone

@@ -76,9 +76,10 @@ def apply(console: Console, /, planfile: Path | None, format_: str, **options: A
         from friendli_iac.cli.drifting import refresh_only
 
         return refresh_only(console, target, planfile, reading, selection, format_, options)
-    if planfile and (selection.narrowed or selection.replace or selection.retry_failed):
+    wider = selection.replace or selection.retry_failed or selection.refresh != "fast"
+    if planfile and (selection.narrowed or wider):
         raise UsageError(
-            "a saved plan is applied as it is: it cannot be narrowed, nor replace more",
+            "a saved plan is applied as it is: it cannot be narrowed, nor replace or read more",
             safe="Nothing was sent.",
             next=f"friendli-iac apply {planfile}",
         )

@@ -26,6 +26,7 @@ class _Wanted:
     held: Hold | None = None
     unpins: bool = False
     reason: str = ""
+    expired: bool = False
 
 
 def moved_since(resource: Resource, observed: Observed) -> int | None:
@@ -53,13 +54,15 @@ def existing(
         unknown_since=since,
     )
     target, fields, notes = found.target, found.fields, _notes(resource, observed)
-    if kind.idle(target):  # what runs nothing is sent nothing
+    at_rest = wanted.expired or kind.idle(target)
+    if at_rest:  # what runs nothing is sent nothing
         target, fields, kept = _at_rest(kind, applied, found.target, found.fields)
         notes += kept
     goal = after(wish, target, applied)
     fields = located(wish, fields + believed + own_fields(applied, goal))
     sent = [field for field in fields if not field.local]
-    action, reason = _action(scene, kind, address, target, resource, observed, sent)
+    life = {**target, "desired": "terminated"} if wanted.expired else target
+    action, reason = _action(scene, kind, address, life, resource, observed, sent)
     if action == "no-op" and fields and resource.pending is None:
         action, reason = "record", "only our own records change"
     if wanted.held and resource.pin and resource.pin.stage in HOLDS_ALL:
@@ -71,9 +74,11 @@ def existing(
     if action in ("update", "terminate"):
         reason = rollback.reason if rollback else wanted.reason or reason
     steps = kind.steps(action, observed, target)
-    if resource.deposed and action in ("no-op", "record", "verify"):
-        action, steps = "replace", ("terminate", "delete")
+    if resource.deposed and action in ("no-op", "record", "verify", "sleep"):
+        action, steps = "replace", ("terminate", "delete", *steps)
         reason = f"{resource.deposed.id} is left over from a replacement"
+    elif resource.deposed and action != "terminate":
+        notes = (*notes, f"{resource.deposed.id} is left over from a replacement, and ends later")
     return Change(
         address,
         action,
@@ -87,7 +92,7 @@ def existing(
         waits_for=tuple(map(str, wish.depends_on)),
         notes=notes,
         cost_before=live_cost(kind, observed, found.before),
-        cost_after=NOTHING if kind.idle(target) else kind.hourly_cost(target),
+        cost_after=NOTHING if at_rest else kind.hourly_cost(target),
         trial=None if rollback or wanted.reason else _trial(kind, wish, action, wanted, resource),
         pin=_pin(kind, rollback, applied, target, sent) if rollback else None,
         unpins=wanted.unpins,
@@ -100,8 +105,7 @@ def _wanted(scene: Scene, kind: Kind, wish: Wish, resource: Resource) -> _Wanted
     spec, pin = wish.spec, resource.pin
     ends = get_path(spec, "lifecycle.expires")
     if ends and resource.created and expiry(ends, resource.created) <= scene.now:
-        spec = {**spec, "desired": "terminated"}
-        return _Wanted(spec, reason=f"it has expired ({ends})")
+        return _Wanted(spec, reason=f"it has expired ({ends})", expired=True)
     if pin is None:
         return _Wanted(spec)
     if str(wish.address) in scene.rollbacks:  # which has a pin of its own, or needs none
@@ -165,11 +169,22 @@ def _action(
         return "replace", f"{', '.join(fixed)} cannot change in place"
     if sent:
         return "update", ", ".join(dict.fromkeys(field.reason for field in sent))
-    if life := kind.life(target, observed):
+    life = kind.life(target, observed)
+    if life and observed.health == "failed" and _unjudged(resource):
+        return "verify", "it was sent, and does not serve"
+    if life:
         return life
     if resource.pending is not None and not kind.idle(target):
         return "verify", "it was sent, and is not proved to serve"
     return "no-op", ""
+
+
+def _unjudged(resource: Resource) -> bool:
+    """Whether what was sent has failed unseen: a run was killed, or did not wait. It is judged as
+    that run would have done: to start the same again would only fail once more.
+    """
+    owed = resource.pin is not None and resource.pin.stage == "owed"
+    return resource.pending is not None and (resource.trial is not None or owed)
 
 
 def _held(pin: Pin, observed: Observed) -> tuple[Action, str]:

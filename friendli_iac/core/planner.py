@@ -21,7 +21,7 @@ from friendli_iac.core.state import Applied, Fence, Resource
 from friendli_iac.core.wishes import after, located
 from friendli_iac.resources import KINDS
 from friendli_iac.resources.base import Address, Kind, Observed
-from friendli_iac.resources.expiry import expires_at
+from friendli_iac.resources.expiry import expires_at, expiry
 from friendli_iac.resources.spec import get_path
 
 
@@ -82,7 +82,7 @@ def _unwanted(
     kind: Kind, address: Address, resource: Resource | None, observed: Observed | None
 ) -> Change:
     assert resource is not None, "only what is in state can be unwanted"
-    if observed is None:
+    if observed is None and not resource.deposed:
         return Change(
             str(address),
             "record",
@@ -100,7 +100,9 @@ def _unwanted(
         id=resource.id,
         project=resource.project,
         name=resource.name,
-        cost_before=live_cost(kind, observed, current(kind, resource.applied, observed.spec)),
+        cost_before=live_cost(kind, observed, current(kind, resource.applied, observed.spec))
+        if observed
+        else None,
         cost_after=NOTHING,
     )
 
@@ -108,8 +110,11 @@ def _unwanted(
 def _missing(scene: Scene, kind: Kind, wish: Wish, resource: Resource | None) -> Change:
     found = difference(kind, wanted=wish.spec, applied=Applied({}), live=None)
     address, name, project = str(wish.address), found.target["name"], found.target["project"]
-    if kind.idle(found.target):
-        note = f"{address} is not there, and is to be terminated: nothing to do"
+    ends = get_path(found.target, "lifecycle.expires")
+    expired = bool(ends) and expiry(ends, scene.now) <= scene.now
+    if expired or kind.idle(found.target):
+        why = f"it has expired ({ends})" if expired else "it is to be terminated"
+        note = f"{address} is not there, and {why}: nothing to do"
         return Change(
             address, "no-op", "", name=name, project=project, notes=(note,),
             cost_before=NOTHING, cost_after=NOTHING,
@@ -120,7 +125,6 @@ def _missing(scene: Scene, kind: Kind, wish: Wish, resource: Resource | None) ->
             address, "no-op", "", name=name, project=project, held=hold(pin, wish),
             cost_before=NOTHING, cost_after=NOTHING,
         )  # fmt: skip
-    ends = get_path(found.target, "lifecycle.expires")
     reason = "new in the manifests"
     if resource is not None:
         reason = f"{resource.id} is gone: 404, and not in the project's list"

@@ -143,12 +143,13 @@ def _done(known: Known, begun: Entry, entry: Entry) -> None:
     resource = resources.get(begun.address)
     if begun.step == "delete":
         if resource is not None and resource.deposed and resource.deposed.id == begun.id:
-            resource.deposed = None
+            resource.deposed = resource.deposed.deposed
         else:
             resources.pop(begun.address, None)
         return
     if begun.step == "create" and entry.id is not None:
-        deposed = resource if begun.id is not None else None
+        left = resource.deposed if resource else None  # it is not gone with what replaced it
+        deposed = resource if begun.id is not None else left
         resource = Resource(entry.id, begun.project, begun.name, created=begun.time)
         resource.deposed = deposed
         resources[begun.address] = resource
@@ -236,8 +237,8 @@ def _failed(resource: Resource, entry: Entry) -> None:
 
 def _restored(new: Resource, old: Resource) -> Resource:
     """What was to be replaced is ours again, and its replacement is what is left to end."""
+    new.deposed = old.deposed
     old.pin, old.deposed = new.pin, new
-    new.deposed = None
     return old
 
 

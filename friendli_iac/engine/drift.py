@@ -167,6 +167,11 @@ def _notes(
     ]
     for address in addresses:
         seen, resource = observer.live.get(address), known.state.resources[address]
+        if seen and resource.pending is not None:
+            notes.append(
+                f"{address}: what was sent last is not proved to serve; the next apply goes on "
+                "with it"
+            )
         if seen and seen.version is None and may_have_moved(resource, seen):
             notes.append(
                 f"{address} was touched since we last looked, and its versions cannot be read: "

@@ -53,9 +53,7 @@ def expired(state: State, now: float) -> tuple[Wishes, Selection]:
         and resource.created
         and expiry(ends, resource.created) <= now
     }
-    targets = tuple(map(str, wishes))
-    # A pin must not keep something running whose time is over.
-    return wishes, Selection(complete=False, targets=targets, retry_failed=True)
+    return wishes, Selection(complete=False, targets=tuple(map(str, wishes)))
 
 
 def ends_only(plan: Plan, state: State) -> tuple[Plan, dict[str, str]]:
@@ -70,9 +68,8 @@ def ends_only(plan: Plan, state: State) -> tuple[Plan, dict[str, str]]:
         why = _barred(change, state) if change.action == "terminate" else ""
         if why:
             left[change.address] = why
-        # What a pin holds off stays held off.
         ends = change.action == "terminate" and not why
-        changes.append(replace(change, unpins=False) if ends else _untouched(change))
+        changes.append(change if ends else _untouched(change))
     return replace(
         plan,
         changes=tuple(changes),

@@ -12,7 +12,7 @@ from friendli_iac.engine.engine import Engine
 from friendli_iac.errors import NotFound, Refused, UsageError
 from friendli_iac.resources import KINDS
 from friendli_iac.resources.base import Address, Kind, Observed
-from friendli_iac.review.status import Row
+from friendli_iac.review.status import Row, expires
 
 # Keys of the specification that the API reads back. Friendli's OpenAPI of 2026-07-22.
 _COUNTS = ("currReplicaCnt", "desiredReplicaCnt", "updatedReplicaCnt")
@@ -87,7 +87,9 @@ def _row(
         )
     current, desired, updated = (_count(fetched, key) for key in _COUNTS)
     cost = _cost(kind, resource, observed, current, desired)
-    return Row(address, resource, observed, current, desired, updated, cost, old)
+    ends = expires(resource)
+    over = ends is not None and ends <= engine.clock.now()
+    return Row(address, resource, observed, current, desired, updated, cost, old, over)
 
 
 def _count(fetched: Mapping[str, Any] | None, key: str) -> int | None:

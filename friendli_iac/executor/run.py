@@ -7,6 +7,7 @@ from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass, replace
 from typing import Literal
 
+from friendli_iac.core.canonical import digest
 from friendli_iac.core.journal import Entry
 from friendli_iac.core.plan import Change, Plan
 from friendli_iac.core.state import Resource
@@ -174,6 +175,7 @@ def _apply(context: Context, plan: Plan, change: Change, no_wait: bool) -> str:
     done = _steps_done(context, plan, change)
     if not done:
         _move_pins(context, change)
+    _end_leftovers(context, change)
     for step in change.steps:
         if step in done:
             continue
@@ -192,6 +194,18 @@ def _apply(context: Context, plan: Plan, change: Change, no_wait: bool) -> str:
     if not no_wait:
         context.write(Entry("finished", context.clock.now(), plan=plan.plan_id, key=change.key))
     return text
+
+
+def _end_leftovers(context: Context, change: Change) -> None:
+    """What an interrupted replacement left ends before that which took its place."""
+    resource = context.known.state.resources.get(change.address)
+    anew = change.action == "replace" and "create" in change.steps and not change.deposes
+    if resource is None or not (anew or change.action in ("delete", "terminate")):
+        return
+    while resource.deposed:
+        end = replace(change, key=digest([change.key, resource.deposed.id], 20))
+        for step in ENDING:
+            perform(context, end, step, plan="", listed=[], first=False)
 
 
 def _move_pins(context: Context, change: Change) -> None:

@@ -10,22 +10,28 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Annotated, Any, ClassVar, Literal
 
-from pydantic import AfterValidator, ConfigDict, Field
+from pydantic import AfterValidator, Field
 from pydantic_core import PydanticCustomError
-from typing_extensions import TypedDict
 
 from friendli_iac.resources.spec import Duration, Int, Local, Spec, SpecModel, Text
 
 BODY = dict[str, Any]  # a JSON object
 
 
-class Message(TypedDict):
-    """One message of a conversation."""
+ROLES = ("system", "user", "assistant")
 
-    __pydantic_config__ = ConfigDict(extra="forbid")  # type: ignore[misc]
 
-    role: Literal["system", "user", "assistant"]
-    content: str
+def _message(message: dict[str, str]) -> dict[str, str]:
+    if set(message) != {"role", "content"} or message["role"] not in ROLES:
+        raise PydanticCustomError(
+            "message",
+            "a message has a role ({roles}) and a content, and nothing else",
+            {"roles": ", ".join(ROLES)},
+        )
+    return message
+
+
+Message = Annotated[dict[str, str], AfterValidator(_message)]
 
 
 def _expression(text: str) -> str:

@@ -28,7 +28,8 @@ HEADS = (
 class Row:
     """One resource: what state has of it, and what the API shows; `observed` is None when it is
     gone. `current`, `desired` and `updated` count replicas. `cost` is dollars per hour now. None:
-    not known. `old`: a replacement has taken its place, and it has not ended yet.
+    not known. `old`: a replacement has taken its place, and it has not ended yet. `over`: its time
+    is over (`lifecycle.expires`).
     """
 
     address: str
@@ -39,6 +40,7 @@ class Row:
     updated: int | None = None
     cost: float | None = None
     old: bool = False
+    over: bool = False
 
     @property
     def kind(self) -> Kind:
@@ -56,7 +58,7 @@ class Row:
     @property
     def serves(self) -> bool:
         """Whether it does, or is to run nothing."""
-        if self.old or self.kind.idle(self.resource.applied.spec):
+        if self.old or self.over or self.kind.idle(self.resource.applied.spec):
             return True
         return self.observed is not None and self.observed.health == "served"
 

@@ -316,3 +316,28 @@ def test_any_pair_of_crash_points(world: World, scenario: Scenario, stride: int)
                 places = " and ".join(f.passed[-1] for f in (fuse, again) if f.passed)
                 error.add_note(f"killed at {first} and {second}: {places}")
                 raise
+
+
+def test_any_crash_point_of_a_rollback_by_hand(world: World) -> None:
+    """The manifest in Git still says what is taken back. Begun, a rollback wins over it."""
+    points, versions = undisturbed(world, BACK, effects=False)
+    BACK.prepare(world)
+    start = world.snapshot()
+    begun = 0
+    for at in range(1, points + 1):
+        world.restore(start)
+        fuse = Fuse(at)
+        assert not world.survives(lambda f: BACK.run(world, f), fuse)
+        try:
+            pin = world.engine().known()[0].state.resources["Endpoint/a"].pin
+            if pin is None:
+                assert code_of(world.apply(BACK.wanted)) == 0
+                assert world.effects() == [], "nothing was decided: as the manifest says"
+                assert code_of(BACK.run(world)) == 0
+            begun += pin is not None
+            go_on(world, BACK)
+            check(world, BACK, versions)
+        except BaseException as error:
+            error.add_note(f"killed at point {at} of {points}: {fuse.passed[-1]}")
+            raise
+    assert 0 < begun < points

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from typing import Any
 
 KEPT = 20  # records of each resource in state
-OURS = re.compile(r"friendli-iac Endpoint/\S+ key=(\w+) by=")
+OURS = re.compile(r"friendli-iac Endpoint/\S+ .*?key=(\w+) by=")
 
 
 def said(spec: Mapping[str, Any]) -> dict[str, Any]:

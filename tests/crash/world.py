@@ -8,6 +8,7 @@ beside this go over real HTTP.
 
 from __future__ import annotations
 
+import asyncio
 import copy
 import re
 import shutil
@@ -102,7 +103,7 @@ class KilledFiles(Files):
 class Wire(httpx.BaseTransport):
     """From the client straight into the emulator's application, past a fuse.
 
-    Nothing that the application awaits ever waits, so that it needs no event loop.
+    Nothing but inference waits in the application, so that the rest needs no event loop.
     """
 
     def __init__(self, app: Any, fuse: Fuse) -> None:
@@ -140,16 +141,22 @@ class Wire(httpx.BaseTransport):
         async def send(message: dict[str, Any]) -> None:
             sent.append(message)
 
-        running = self._app(scope, receive, send)
+        if request.url.path.startswith("/dedicated/v1/"):  # only inference is answered by a thread
+            asyncio.run(self._app(scope, receive, send))
+        else:
+            self._run(self._app(scope, receive, send))
+        start, *body = sent
+        return httpx.Response(
+            start["status"],
+            headers=start["headers"],
+            content=b"".join(part.get("body", b"") for part in body),
+        )
+
+    def _run(self, running: Any) -> None:
         try:
             running.send(None)
         except StopIteration:
-            start, *body = sent
-            return httpx.Response(
-                start["status"],
-                headers=start["headers"],
-                content=b"".join(part.get("body", b"") for part in body),
-            )
+            return
         raise AssertionError("the emulator waited for something")
 
 
@@ -301,7 +308,9 @@ class World:
             request["method"]
             + re.sub(r"^/dep\w{13}", " /ID", request["path"].removeprefix(ENDPOINTS))
             for request in self.emulator.requests
-            if request["method"] != "GET" and (request["status"] or 500) < 300
+            if request["method"] != "GET"
+            and request["path"].startswith(ENDPOINTS)
+            and (request["status"] or 500) < 300
         ]
 
 

@@ -3,9 +3,30 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 from ..harness import endpoint
 from .transcript import Scene, scenario
+
+
+@contextmanager
+def an_hour_later(scene: Scene) -> Iterator[None]:
+    """An update takes an hour. The 1st look is before it, the 2nd sees it under way, and the 3rd
+    sees how it ended.
+    """
+    scene.emulator.set_durations(update=3600)
+    scene.emulator.hold("GET", "/status$", nth=3)
+
+    def pass_an_hour() -> None:
+        scene.emulator.wait_held()
+        scene.emulator.advance(3600)
+        scene.emulator.release()
+
+    hour = threading.Thread(target=pass_an_hour)
+    hour.start()
+    yield
+    hour.join()
 
 
 @scenario
@@ -25,20 +46,9 @@ def a_failed_update_keeps_the_version_before(scene: Scene) -> None:
     scene.given(endpoint())
     scene.happens("the next roll-out will fail, an hour after it began")
     scene.emulator.fail_next_rollout(scene.id(), "INFERENCE_ENGINE_MEMORY_ERROR")
-    scene.emulator.set_durations(update=3600)
-    # The 1st look is before the update, the 2nd sees it under way, the 3rd sees how it ended.
-    scene.emulator.hold("GET", "/status$", nth=3)
-
-    def pass_an_hour() -> None:
-        scene.emulator.wait_held()
-        scene.emulator.advance(3600)
-        scene.emulator.release()
-
-    hour = threading.Thread(target=pass_an_hour)
-    hour.start()
     scene.write(endpoint(batch=512))
-    scene.apply()
-    hour.join()
+    with an_hour_later(scene):
+        scene.apply()
     scene.run("plan", "--detailed-exitcode")
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from ..harness import endpoint
+from .failures import an_hour_later
 from .transcript import Scene, scenario
 
 MEMORY = "INFERENCE_ENGINE_MEMORY_ERROR"
@@ -36,9 +37,9 @@ def an_ignored_update_is_found_and_named(scene: Scene) -> None:
     scene.given(endpoint())
     scene.happens("the next update will be accepted and not applied")
     scene.emulator.fail_next_rollout(scene.id(), "ignored-unlisted")
-    scene.emulator.set_durations(update=0.4)
     scene.write(endpoint(batch=512))
-    scene.apply()
+    with an_hour_later(scene):
+        scene.apply()
     scene.run("history", "Endpoint/chat", "--offline")
 
 
@@ -107,7 +108,6 @@ def somebody_changes_it_in_the_middle(scene: Scene) -> None:
     flags = {"tokenizer_skip_special_tokens": True, "tokenizer_add_special_tokens": True}
     id = scene.id()
     scene.happens("somebody will make a version while ours is under way")
-    scene.emulator.set_durations(update=0.4)
     scene.emulator.on_request(
         "GET",
         "/status$",
@@ -115,7 +115,8 @@ def somebody_changes_it_in_the_middle(scene: Scene) -> None:
         nth=2,
     )
     scene.write(endpoint(batch=512))
-    scene.apply()
+    with an_hour_later(scene):
+        scene.apply()
 
 
 @scenario
@@ -140,10 +141,13 @@ def asleep_and_ended_as_desired(scene: Scene) -> None:
 @scenario
 def expired(scene: Scene) -> None:
     """lifecycle.expires is shown; when it is over, the endpoint is terminated and stays so."""
-    scene.write(endpoint(more="  lifecycle: {expires: "2026-01-01"}\n"))
+    scene.write(endpoint(more='  lifecycle: {expires: "2100-01-01"}\n'))
     scene.apply()
     scene.run("plan")
+    scene.write(endpoint(more='  lifecycle: {expires: "2026-01-01"}\n'))
+    scene.run("plan")
     scene.apply()
+    scene.run("plan")
 
 
 @scenario

@@ -18,6 +18,7 @@ VARIES = (
     (r"\b[0-9a-f]{64}\b|\b[0-9a-f]{32}\b|\b[0-9a-f]{20}\b|\b[0-9a-f]{16}\b", "HASH"),
     (r"(?<=digest `)[0-9a-f]{12}\b", "HASH"),
     (r"\d{4}-\d\d-\d\dT[0-9:.]+(Z|\+00:00)", "TIME"),
+    (r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\dZ", "TIME"),
     (r"\(\d+ s\)", "(N s)"),
     (r"after \d+ s", "after N s"),
     (r"\d+ s after", "N s after"),
