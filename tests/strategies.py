@@ -107,3 +107,111 @@ def documents(draw: st.DrawFn, names: tuple[str, ...] = ("a", "b", "c")) -> list
             }
         )
     return made
+
+
+# --- the life of endpoints, for tests/test_stateful.py: spec paths with `__` for dots ---
+
+PROBE = {"chat": {"messages": [{"role": "user", "content": "OK?"}], "expect": {"contains": "OK"}}}
+
+rollouts = st.fixed_dictionaries(
+    {},
+    optional={
+        "timeout": st.just(60),
+        "probe": st.just(PROBE),
+        "bake": st.just(30),
+        "onFailure": st.sampled_from(["rollback", "halt"]),
+        "onCreateFailure": st.sampled_from(["terminate", "keep"]),
+        "wave": st.integers(1, 3),
+    },
+)
+
+life_paths = st.one_of(
+    st.fixed_dictionaries({"engine__maxBatchSize": st.sampled_from([32, 64, 128])}),
+    st.fixed_dictionaries({"engine__maxTokenCount": st.sampled_from([1000, 2000])}),
+    st.fixed_dictionaries({"engine__contentLogging": st.booleans()}),
+    st.fixed_dictionaries({"engine__queue": st.sampled_from([{"timeoutMs": 5}, {"timeoutMs": 9}])}),
+    st.fixed_dictionaries(
+        {
+            "model__huggingFace": st.sampled_from(
+                [{"repo": "acme/one"}, {"repo": "acme/two"}, {"repo": "acme/two", "revision": "r1"}]
+            )
+        }
+    ),
+    st.fixed_dictionaries(
+        {
+            "autoscaling": st.sampled_from(
+                [
+                    {"replicas": 2},
+                    {"minReplicas": 0, "maxReplicas": 2, "cooldown": 300},
+                    {"minReplicas": 1, "maxReplicas": 3, "cooldown": 600},
+                ]
+            )
+        }
+    ),
+    st.fixed_dictionaries({"labels": st.sampled_from([{}, {"team": "x"}])}),
+    st.fixed_dictionaries({"rollout": rollouts}),
+    st.fixed_dictionaries({"desired": st.sampled_from(["running", "sleeping", "terminated"])}),
+    st.fixed_dictionaries(
+        {
+            "project": st.sampled_from(["p1", "p2"]),
+            "lifecycle": st.fixed_dictionaries({"createBeforeDestroy": st.booleans()}),
+        }
+    ),
+)
+
+rollout_outcomes = st.lists(
+    st.sampled_from(
+        [
+            "INFERENCE_ENGINE_MEMORY_ERROR",
+            "WORKLOAD_INIT_DOWNLOAD_ERROR",
+            "SOME_FUTURE_ERROR",
+            "shown:INFERENCE_ENGINE_MEMORY_ERROR",
+            "down:INFERENCE_ENGINE_MEMORY_ERROR",
+            "down:WORKLOAD_INIT_DOWNLOAD_ERROR",
+            "ignored",
+            "ignored-unlisted",
+            "never",
+            "ok",
+        ]
+    ),
+    max_size=3,
+)
+
+web_changes = st.one_of(
+    st.fixed_dictionaries({"hfModelRepo": st.sampled_from(["acme/theirs", "acme/one"])}),
+    st.fixed_dictionaries(
+        {
+            "advanced": st.fixed_dictionaries(
+                {
+                    "tokenizer_skip_special_tokens": st.booleans(),
+                    "tokenizer_add_special_tokens": st.booleans(),
+                    "max_batch_size": st.sampled_from([7, 64]),
+                }
+            )
+        }
+    ),
+)
+
+_where = st.fixed_dictionaries(
+    {
+        "method": st.sampled_from(["*", "GET", "PUT", "POST", "DELETE"]),
+        "path": st.just("/dedicated/"),
+        "nth": st.integers(1, 6),
+        "count": st.integers(1, 3),
+    }
+)
+_how = st.sampled_from(
+    [
+        {"kind": "status", "status": 500},
+        {"kind": "status", "status": 503, "when": "after"},
+        {"kind": "status", "status": 429, "retry_after": 1.0},
+        {"kind": "status", "status": 400},
+        {"kind": "drop"},
+        {"kind": "drop", "when": "after"},
+        {"kind": "html", "when": "after"},
+        {"kind": "truncate", "when": "after"},
+        {"kind": "stale_list", "seconds": 20.0},
+    ]
+)
+faults = st.tuples(_where, _how).map(lambda both: {**both[0], **both[1]})
+"""What goes wrong between a request and its answer."""

@@ -218,7 +218,7 @@ def test_a_leftover_of_a_replacement(project: Project, emulator: Emulator) -> No
     assert project.state["resources"]["Endpoint/chat"]["deposed"]["id"] == ids["chat"]
     found = project.run("drift")
     assert found.code == 2, found
-    assert f"{ids['chat']} is left over from a replacement" in found.out
+    assert f"{ids['chat']} is left over from a replacement (RUNNING; it may bill)" in found.out
     # It is ours: no plan calls it a stranger.
     assert "not ours" not in project.run("plan").out
 

@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+import errno
+from typing import Any
+
 import httpx
 import pytest
 
+from friendli_iac.backends.files import Files
 from friendli_iac.emulator import Emulator
+from friendli_iac.engine.drift import Question, accept_drift
+from friendli_iac.errors import StateError
 
-from .harness import TOKEN, Project, endpoint, writes
+from .harness import TOKEN, Project, endpoint, engine_for, writes
 
 ENDPOINTS = "/dedicated/beta/endpoint"
 WIDER = {"minReplica": 1, "maxReplica": 5, "cooldownPeriod": 300}
@@ -20,8 +26,8 @@ def ours(project: Project) -> Project:
     return project
 
 
-def resource(project: Project, name: str = "a") -> dict:  # type: ignore[type-arg]
-    found: dict = project.state["resources"][f"Endpoint/{name}"]  # type: ignore[type-arg]
+def resource(project: Project, name: str = "a") -> dict[str, Any]:
+    found: dict[str, Any] = project.state["resources"][f"Endpoint/{name}"]
     return found
 
 
@@ -175,6 +181,30 @@ def test_it_is_journalled_under_the_lock(ours: Project, emulator: Emulator) -> N
     out, _ = running.communicate()
     assert running.returncode == 0, out
     assert resource(ours)["prior"]["spec"]["autoscaling"]["maxReplicas"] == 5
+
+
+class FullAt(Files):
+    """A disk that is full for the one line that holds `mark`."""
+
+    def __init__(self, mark: bytes) -> None:
+        self.mark = mark
+
+    def write(self, descriptor: int, data: bytes) -> None:
+        if self.mark in data:
+            raise OSError(errno.ENOSPC, "No space left on device")
+        super().write(descriptor, data)
+
+
+def test_half_accepted_is_never_taken_for_ours(ours: Project, emulator: Emulator) -> None:
+    emulator.change(resource(ours)["id"], autoscalingPolicy=WIDER)
+    files = FullAt(b'"type":"fence"')
+    with engine_for(ours, emulator, files=files) as engine, pytest.raises(StateError):
+        accept_drift(engine, Question(), lambda report: True)
+    again = ours.run("drift")
+    assert again.code == 2, again
+    assert "UNKNOWN since version 1" in again.out
+    assert ours.run("apply", "--refresh-only", "--yes").code == 0
+    assert ours.run("drift").code == 0
 
 
 def test_a_leftover_keeps_what_is_gone_in_state(project: Project, emulator: Emulator) -> None:

@@ -165,6 +165,16 @@ def test_what_is_gone_has_no_live_version(project: Project, emulator: Emulator) 
     assert [version["version"] for version in found["versions"]] == [0]
 
 
+def test_where_nothing_serves_no_version_is_live(project: Project, emulator: Emulator) -> None:
+    applied(project, 64)
+    (live,) = emulator.endpoints()
+    assert listed(project)["live"] == 0
+    emulator.set_status(live["id"], "TERMINATED")
+    found = listed(project)
+    assert (found["status"], found["live"]) == ("TERMINATED", None)
+    assert "it is TERMINATED: nothing serves now" in found["doubt"]
+
+
 def test_one_that_was_sent_and_not_proved_is_not_called_live(
     project: Project, emulator: Emulator
 ) -> None:

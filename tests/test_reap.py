@@ -139,6 +139,29 @@ def test_drift_is_left_alone(project: Project, emulator: Emulator) -> None:
     assert [len(e["versions"]) for e in emulator.endpoints()] == [2, 2]
 
 
+def test_what_is_being_replaced_is_left_to_an_apply(project: Project, emulator: Emulator) -> None:
+    """An end would meet what was replaced, and take it for the whole."""
+    path = project.write(
+        endpoint("old", more="  lifecycle: {createBeforeDestroy: true, expires: 72h}\n")
+    )
+    assert project.apply().code == 0
+    words = ("--replace", "Endpoint/old", "--allow-destroy", "Endpoint/old")
+    emulator.hold("PUT", "/terminate$")
+    running = project.spawn("apply", "--yes", *FAST, *words)
+    emulator.wait_held()
+    running.kill()
+    running.communicate()
+    emulator.release()
+    path.unlink()
+    assert project.run("state", "recover", "--settle-grace", "1s").code == 0
+    three_days_later(project)
+    emulator.clear_requests()
+    left = project.run(*REAP)
+    assert left.code == 5, left
+    assert "its replacement is not finished" in left.err
+    assert writes(emulator) == []
+
+
 def test_what_failed_and_is_pinned_ends_and_stays_pinned(
     project: Project, emulator: Emulator
 ) -> None:

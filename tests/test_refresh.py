@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 
 import httpx
 import pytest
@@ -91,8 +92,6 @@ def test_drift_is_in_a_saved_plan_and_not_in_its_digest(ours: Project, emulator:
     assert ours.run("plan", "--out", "x.plan").code == 0
     saved = Plan.from_file(json.loads((ours.root / "x.plan").read_text()))
     assert [one.path for one in saved.drift] == ["autoscaling.maxReplicas"]
-    from dataclasses import replace
-
     assert replace(saved, drift=()).digest == saved.digest
     assert ours.run("apply", "x.plan").code == 0
     assert ours.run("plan", "--format", "json").json["drift"] == []

@@ -41,8 +41,9 @@ def test_the_previous_good_version_comes_back_as_a_new_one(
     assert len(live(emulator)["versions"]) == 3
     assert model(emulator) == "acme/one", "write-only: from our own records"
     history = two.state["resources"]["Endpoint/chat"]["history"]
-    assert [record["outcome"] for record in history][:1] == ["unverified"]
-    assert history[1]["version"] == 1
+    assert [record["outcome"] for record in history] == ["unverified", "rolled back", "unverified"]
+    again = rollback(two)
+    assert again.code == 5, "what was taken back is no good version to go back to"
 
 
 def test_git_still_says_the_bad_thing_and_is_held_off(two: Project, emulator: Emulator) -> None:

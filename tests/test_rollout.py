@@ -317,3 +317,31 @@ def test_a_status_that_nobody_knows_is_waited_out(project: Project, emulator: Em
     code, done = apply(project, emulator, GOOD, timeout=60.0)
     assert code == 9
     assert "PONDERING" in done.outcomes[0].text
+
+
+def test_what_has_failed_is_started_where_an_update_does_not_do_so(
+    project: Project, emulator: Emulator, serving: str
+) -> None:
+    """The documents do not say whether an update starts what has failed."""
+    emulator.set_status(serving, "FAILED")
+    emulator.on_request(
+        "PUT", f"{serving}$", lambda: emulator.set_status(serving, "FAILED"), when="after"
+    )
+    code, done = apply(project, emulator, BIGGER)
+    assert code == 0, done
+    assert [w.rsplit("/", 1)[1] for w in writes(emulator)] == [serving, "restart"]
+    assert live(emulator)["status"] == "RUNNING"
+
+
+def test_a_setting_that_was_new_is_left_out_and_that_may_not_be_enough(
+    project: Project, emulator: Emulator, serving: str
+) -> None:
+    emulator.fail_next_rollout(serving, f"down:{MEMORY}")
+    queue = GOOD.replace("maxBatchSize: 64", "maxBatchSize: 64, queue: {timeoutMs: 1}")
+    code, done = apply(project, emulator, queue)
+    assert code == 10
+    sent = [r["body"] for r in emulator.requests if r["method"] == "PUT"][-1]
+    assert "queue_timeout_ms" not in sent["advanced"]
+    error = done.outcomes[0].error
+    assert error
+    assert "perhaps still in force: engine.queue.timeoutMs" in error.safe

@@ -127,7 +127,7 @@ def test_what_is_gone_or_ended_or_of_an_unknown_price(project: Project, emulator
     assert ", without 1 of unknown cost" in shown.out
     assert "changed outside: instance.gpu" in shown.out
     assert "expires at 20" in shown.out
-    assert "(in 71h)" in shown.out
+    assert "(in 2d)" in shown.out
     three_days_later(project)
     assert ": friendli-iac reap terminates it" in project.run("status").out
     emulator.reset()
@@ -145,6 +145,22 @@ def test_what_somebody_else_made_was_not_changed_by_us(
     shown = project.run("status")
     assert "not by us" in shown.out
     assert looked(project)["endpoints"][0]["last_change"] is None
+
+
+def test_what_a_replacement_left_over_is_shown_and_counted(
+    project: Project, emulator: Emulator
+) -> None:
+    applied(project, endpoint(more="  lifecycle: {createBeforeDestroy: true}\n"))
+    emulator.hold("PUT", "/terminate$")
+    running = project.spawn("apply", "--yes", *FAST, "--replace", CHAT, "--allow-destroy", CHAT)
+    emulator.wait_held()
+    running.kill()
+    running.communicate()
+    shown = project.run("status")
+    assert "Endpoint/chat (old)" in shown.out, shown
+    assert "left over from a replacement, and may bill" in shown.out
+    assert "2 endpoints: 2 RUNNING · $7.80 /h now" in shown.out
+    emulator.release()
 
 
 def test_an_empty_state_and_an_address_that_is_not_in_it(

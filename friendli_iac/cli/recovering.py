@@ -74,7 +74,8 @@ def recover(
         if text:
             _show(console, left)
         done = Recovered()
-        if (left or chosen or never) and not dry_run:
+        journal = engine.backend.read().entries  # even with nothing open, it is to be committed
+        if (journal or left or chosen or never) and not dry_run:
             asks = text and not yes and console.interactive
             done = recover_all(
                 engine,
@@ -167,8 +168,8 @@ def _ask(console: Console, doubt: Doubt) -> str | None:
     )
     if not ids:
         question = "Was it never created? [n: it was not, and will not be; Enter: later] "
-    console.err(question, newline=False)
     try:
+        console.err(question, newline=False)
         said = sys.stdin.readline().strip().lower()
     except (UnicodeDecodeError, KeyboardInterrupt):
         console.err("")

@@ -105,9 +105,10 @@ def status(
     format_: str,
     **options: Any,
 ) -> int:
-    """Show how everything in state is, what it costs now, and who changed it last.
+    """Show how everything in state is, and what it costs now.
 
-    Sends nothing but reads, and wakes nothing.
+    Also who changed it last, and what is pending, pinned or about to expire. Sends nothing but
+    reads, and wakes nothing.
     """
     from friendli_iac.cli.progress import Lines
     from friendli_iac.cli.session import opened

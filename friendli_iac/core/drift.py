@@ -16,7 +16,7 @@ from friendli_iac.core.pins import HOLDS_ALL
 from friendli_iac.core.plan import Drift
 from friendli_iac.core.replay import Known
 from friendli_iac.core.state import Applied, Fence, Resource
-from friendli_iac.core.strangers import Stranger
+from friendli_iac.core.strangers import Place, Stranger
 from friendli_iac.resources import KINDS
 from friendli_iac.resources.base import Action, Address, Kind, Observed
 from friendli_iac.resources.spec import Spec, get_path, overlay
@@ -29,8 +29,9 @@ class Drifted:
     `fields` are readable fields whose live value is another one. `since` is the first version that
     is not ours, and `unknown` what we last sent of the write-only fields, by path. `action` is what
     would bring its life back to what was applied, and `why`; `may_sleep` says that nothing kept it
-    from sleeping for long. `leftover` is what a replacement has taken the place of. `sent`: what
-    was sent last is not proved to serve.
+    from sleeping for long. `leftover` is the id of what a replacement has taken the place of, and
+    `leftover_status` is empty when it is not listed. `sent`: what was sent last is not proved to
+    serve.
     """
 
     address: str
@@ -46,6 +47,7 @@ class Drifted:
     why: str = ""
     may_sleep: bool = False
     leftover: str = ""
+    leftover_status: str = ""
     sent: bool = False
 
 
@@ -82,14 +84,30 @@ class DriftReport:
         return bool(self.found or self.strangers)
 
 
-def drifted(address: str, resource: Resource, observed: Observed | None) -> Drifted | None:
+def drifted(
+    address: str,
+    resource: Resource,
+    observed: Observed | None,
+    listed: Mapping[Place, Mapping[str, Observed]],
+) -> Drifted | None:
     """How one resource differs from what was applied; None when it does not. `observed` is None
-    when it is gone; its version must have been read, where it is to be judged.
+    when it is gone; its version must have been read, where it is to be judged. `listed` has the
+    projects, with that of a leftover.
     """
     kind = KINDS[Address.parse(address).kind]
-    leftover = resource.deposed.id if resource.deposed else ""
+    old, leftover, leftover_status = resource.deposed, "", ""
+    if old is not None:
+        there = listed.get((kind.name, old.project), {}).get(old.id)
+        leftover, leftover_status = old.id, there.status if there else ""
     if observed is None:
-        return Drifted(address, resource.id, resource.name, gone=True, leftover=leftover)
+        return Drifted(
+            address,
+            resource.id,
+            resource.name,
+            gone=True,
+            leftover=leftover,
+            leftover_status=leftover_status,
+        )
     applied = resource.applied.spec
     since = moved_since(resource, observed)
     action, why = _life(kind, resource, observed)
@@ -106,6 +124,7 @@ def drifted(address: str, resource: Resource, observed: Observed | None) -> Drif
         why=why,
         may_sleep=observed.health in ("ending", "stopped") and _may_sleep(kind, applied),
         leftover=leftover,
+        leftover_status=leftover_status,
         sent=resource.pending is not None,
     )
     return found if found.fields or since is not None or action or leftover else None

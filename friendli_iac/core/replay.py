@@ -205,7 +205,7 @@ def _verified(resource: Resource, entry: Entry) -> None:
     resource.fence = entry.fence
     if resource.pin and resource.pin.stage == "owed":
         resource.pin = replace(resource.pin, stage="rolled back")
-        _mark(resource, resource.pin.key, "rolled back")
+        _mark(resource, resource.pin, "rolled back")
     _protect(resource, resource.prior)
 
 
@@ -252,9 +252,10 @@ def _judge(resource: Resource, key: str, entry: Entry) -> None:
                 record["outcome"] = entry.outcome
 
 
-def _mark(resource: Resource, key: str, outcome: str) -> None:
+def _mark(resource: Resource, pin: Pin, outcome: str) -> None:
+    """Notes what came of the version that `pin` is about; a pin that was set by hand has no key."""
     for record in resource.history:
-        if record["key"] == key:
+        if record["key"] == pin.key or (not pin.key and record["version"] == pin.version):
             record["outcome"] = outcome
 
 

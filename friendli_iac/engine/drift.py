@@ -78,7 +78,11 @@ def accept_drift(
             )
         context = engine.context(known, ApplyOptions())
         with Observer(known.state, engine.apis, engine.parallelism) as observer:
-            report = _look(engine, known, observer, question, notices, accept=True)
+            try:
+                report = _look(engine, known, observer, question, notices, accept=True)
+            except KeyboardInterrupt:
+                engine.stop.set()
+                raise
             for refusal in gone_at_once(known.state, observer.live, observer.listed):
                 raise Refused(refusal.message, safe="Nothing was recorded.", next=refusal.next)
         entries = [entry for one in report.accepted for entry in one.entries]
@@ -115,7 +119,8 @@ def _look(
     found = [
         one
         for a in addresses
-        if a not in open_now and (one := drifted(a, state.resources[a], observer.live[a]))
+        if a not in open_now
+        and (one := drifted(a, state.resources[a], observer.live[a], observer.listed))
     ]
     notes = [*notices, *_notes(known, observer, addresses, open_now)]
     strangers = None
@@ -150,10 +155,17 @@ def _chosen(known: Known, question: Question) -> list[str]:
 
 
 def _places(engine: Engine, known: Known, question: Question) -> set[Place]:
+    deposed = {
+        (Address.parse(a).kind, r.deposed.project)
+        for a, r in known.state.resources.items()
+        if r.deposed
+    }
     if question.projects is None:
-        return set()
+        return deposed
     ours = {(Address.parse(a).kind, r.project) for a, r in known.state.resources.items()}
-    return ours.union((kind, project) for kind in engine.apis for project in question.projects)
+    return (deposed | ours).union(
+        (kind, project) for kind in engine.apis for project in question.projects
+    )
 
 
 def _notes(

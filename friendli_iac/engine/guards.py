@@ -46,15 +46,13 @@ def _fits(resource: Resource | None, change: Change, run: Run | None) -> bool:
     if run and change.key in run.finished:
         return True
     steps = run.steps.get(change.key, []) if run else []
-    match steps[-1] if steps else "":
-        case "delete":
-            return resource is None
-        case "create" | "update":
-            return resource is not None and resource.key == change.key
-        case "restart":
-            return resource is not None and resource.applied == change.after
-        case _:
-            return based_on(resource) == change.based_on
+    if "create" in steps or "update" in steps:
+        return resource is not None and resource.key == change.key
+    if "restart" in steps or "wake" in steps:
+        return resource is not None and resource.applied == change.after
+    if "delete" in steps and resource is None:
+        return True
+    return based_on(resource) == change.based_on
 
 
 def check_live(state: State, plan: Plan, apis: Mapping[str, Any], parallelism: int) -> None:

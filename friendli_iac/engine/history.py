@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import replace
 from typing import Any
 
@@ -14,7 +15,7 @@ from friendli_iac.engine.rollback import GOOD
 from friendli_iac.engine.status import known_resource
 from friendli_iac.errors import NotFound, UsageError
 from friendli_iac.resources import KINDS
-from friendli_iac.resources.base import Address
+from friendli_iac.resources.base import Address, Observed
 from friendli_iac.resources.spec import Spec
 from friendli_iac.review.history import Difference, History, Maker, Version, difference, name
 
@@ -27,22 +28,23 @@ def history(engine: Engine, address: str) -> History:
     resource = known_resource(engine.known()[0].state, address)
     kind = KINDS[Address.parse(address).kind]
     api = engine.apis.get(kind.name)
-    gone = ""
+    observed: Observed | None = None
     shown: Mapping[int, Spec] | None = None
     if api is not None:
-        try:
+        with suppress(NotFound):
+            observed = kind.read(api, resource.id)
             shown = kind.versions(api, resource.id)
-        except NotFound:
-            gone = f"{resource.id} is gone: 404. Nothing is live"
     versions = _newest_first(resource, shown or {})
     live, doubt = _live(versions)
-    if gone:
-        live, doubt = None, gone
-    elif shown is None:
+    if api is None:
         offline = "not looked: whether somebody else made a version is not known"
         doubt = f"{doubt}; {offline}" if doubt else offline
-    marked = (replace(version, live=version is live) for version in versions)
-    return History(address, kind, resource, tuple(marked), doubt)
+    elif observed is None or shown is None:
+        live, doubt = None, f"{resource.id} is gone: 404. Nothing serves"
+    elif observed.health in ("failed", "ending", "stopped"):
+        live, doubt = None, f"it is {observed.status}: nothing serves now"
+    marked = tuple(replace(version, live=version is live) for version in versions)
+    return History(address, kind, resource, marked, observed.status if observed else "", doubt)
 
 
 def compare(found: History, one: int, other: int) -> Difference:

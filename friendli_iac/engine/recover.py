@@ -79,7 +79,7 @@ def recover(
                 settled += _close(context, begun, NEVER)
             else:
                 _settle(context, begun, accepted, decide, settled, doubts)
-        if settled:
+        if settled or engine.backend.read().entries:
             context.commit()
         return Recovered(tuple(settled), tuple(doubts))
 

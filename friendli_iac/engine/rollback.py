@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from friendli_iac.core.diff import flatten, keep
+from friendli_iac.core.pins import remote
 from friendli_iac.core.scene import Rollback, Wish
 from friendli_iac.core.state import Resource, State
 from friendli_iac.engine.planning import Selection
@@ -65,7 +66,7 @@ def rollback_target(
     if resource is None:
         raise UsageError(f"{address} is not in state", next="See friendli-iac state list.")
     kind = KINDS[address.kind]
-    record = _record(address, resource, version)
+    record = _record(kind, address, resource, version)
     if record is not None:
         unknown: tuple[str, ...] = ()
         spec, version = record["spec"], int(record["version"])
@@ -89,17 +90,21 @@ def rollback_target(
     return Target(snapshot, selection, unknown)
 
 
-def _record(address: Address, resource: Resource, version: int | None) -> dict[str, Any] | None:
-    """What we recorded of `version`, or of the newest good one that is not in force; None for a
-    version that we did not make.
+def _record(
+    kind: Kind, address: Address, resource: Resource, version: int | None
+) -> dict[str, Any] | None:
+    """What we recorded of `version`, or of the newest good one with other settings than are in
+    force; None for a version that we did not make.
     """
     if version is not None:
-        return next((r for r in reversed(resource.history) if r["version"] == version), None)
-    in_force = resource.applied.spec
-    for record in reversed(resource.history):
-        good = record["outcome"] in GOOD and record["version"] is not None
-        if good and record["version"] != resource.fence.version and record["spec"] != in_force:
-            return record
+        found: list[dict[str, Any]] = [r for r in resource.history if r["version"] == version]
+        return found[-1] if found else None
+    in_force = remote(kind, resource.applied.spec)
+    for past in reversed(resource.history):
+        known: dict[str, Any] = past
+        good = known["outcome"] in GOOD and known["version"] is not None
+        if good and remote(kind, known["spec"]) != in_force:
+            return known
     raise Refused(
         f"{address}: no good version from before is recorded",
         safe="Nothing was sent.",

@@ -50,6 +50,7 @@ class Failure(Exception):
     observed: Observed | None
     version: int | None = None
     fault: Fault | None = field(default=None)
+    idle: bool = False  # nothing at all has happened since it was sent
 
 
 def wait_until_served(
@@ -98,7 +99,9 @@ def _await_proof(
         elif observed.health in ("failed", "stopped") and (
             not recovering or was_changing or elapsed >= LINGERS
         ):
-            raise _not_served(context, address, observed)
+            failure = _not_served(context, address, observed)
+            failure.idle = recovering and not was_changing
+            raise failure
         if elapsed >= (rollout.timeout or context.timeout):
             raise _late(address, observed, elapsed, judged=rollout.timeout is not None)
         context.pause(wait)

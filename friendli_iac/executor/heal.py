@@ -15,7 +15,7 @@ from friendli_iac.core.journal import NOT_APPLIED, Entry
 from friendli_iac.core.pins import remote
 from friendli_iac.core.plan import Change
 from friendli_iac.core.planner import seen_digest
-from friendli_iac.core.state import Applied, Fence, Resource, Stage
+from friendli_iac.core.state import Applied, Fence, Pin, Resource, Stage
 from friendli_iac.errors import ApiError, RolledBack, RolloutFailed, StalePlan, Unreachable
 from friendli_iac.executor.context import Context
 from friendli_iac.executor.effects import perform
@@ -34,7 +34,7 @@ def prove(context: Context, change: Change, *, version_needed: bool, recovering:
     Raises RolledBack when what served before does again; RolloutFailed when nothing does, or it is
     somebody else's to mend; and what waiting raises.
     """
-    retries = 0
+    retries, restarted = 0, False
     resource = context.known.state.resources[change.address]
     rolling_back = resource.pin is not None and resource.pin.stage == "owed"
     while True:
@@ -44,23 +44,28 @@ def prove(context: Context, change: Change, *, version_needed: bool, recovering:
             )
         except Failure as failure:
             failed = failure.observed is not None and failure.observed.health == "failed"
+            if failed and failure.idle and "restart" not in change.steps and not restarted:
+                # Whether an update starts what has failed, or waits for a restart, is not known.
+                restarted = True
+                _restart(context, change, failure, "it did not start by itself")
+                continue
             if failed and failure.fault and failure.fault.passes and retries < RETRIES:
                 retries += 1
-                _try_again(context, change, failure, retries)
+                context.pause(RETRY_PAUSE * 2 ** (retries - 1))
+                why = f"{failure.why}; this passes as a rule: {retries}/{RETRIES} again"
+                _restart(context, change, failure, why)
                 continue
             _heal(context, change, failure)
         pin = context.known.state.resources[change.address].pin
         if rolling_back and pin and pin.key:  # one without was set by hand: it did what was asked
-            raise _rolled_back(change.address, pin.story, served)
+            kind, _ = context.kind_of(change.address)
+            raise _rolled_back(pin, served, _left(kind, pin, resource))
         return served
 
 
-def _try_again(context: Context, change: Change, failure: Failure, retry: int) -> None:
-    context.tell(
-        "note", change.address, f"{failure.why}; this passes as a rule: {retry}/{RETRIES} again"
-    )
-    context.pause(RETRY_PAUSE * 2 ** (retry - 1))
-    again = _follow_up(context, change, f"retry {retry}", failure, None)
+def _restart(context: Context, change: Change, failure: Failure, why: str) -> None:
+    context.tell("note", change.address, f"{why}; restarting it")
+    again = _follow_up(context, change, f"restart {why}", failure, None)
     perform(context, again, "restart", plan="", listed=[], first=False)
 
 
@@ -202,12 +207,12 @@ def _good(kind: Kind, prior: Applied, failed: Applied) -> Applied:
 
 
 def _lost(kind: Kind, resource: Resource) -> list[str]:
-    """What was tried, and cannot be taken back: the API never shows what was there before, and we
-    did not send it.
+    """What was tried, and cannot be taken back: the API never shows what was there before, and
+    somebody else sent it.
     """
     marks, known = leaves(kind.model), flatten(kind, resource.prior.spec if resource.prior else {})
     blocks = {path.rpartition(".")[0] for path in known}
-    tried = resource.trial.bad if resource.trial else {}
+    tried = resource.trial.bad if resource.trial and resource.adopted else {}
     return [p for p in tried if marks[p].write_only and p.rpartition(".")[0] not in blocks]
 
 
@@ -229,11 +234,20 @@ def _remedy(failure: Failure) -> str:
     )
 
 
-def _rolled_back(address: str, story: str, served: Served) -> RolledBack:
+def _left(kind: Kind, pin: Pin, resource: Resource) -> list[str]:
+    """What was new in the version that failed. The API documents no way to take a setting back, and
+    not whether one that is left out goes.
+    """
+    sent = remote(kind, resource.applied.spec)
+    return [path for path in pin.bad if path not in sent]
+
+
+def _rolled_back(pin: Pin, served: Served, left: list[str]) -> RolledBack:
     version = f" as version {served.version}" if served.version is not None else ""
+    perhaps = f" Left out, and perhaps still in force: {', '.join(left)}." if left else ""
     return RolledBack(
-        story,
-        safe=f"The last good settings serve again{version} ({served.status}).",
+        pin.story,
+        safe=f"The last good settings serve again{version} ({served.status}).{perhaps}",
         next="What failed is not sent again until the manifest says something else; to try the "
         "same again: friendli-iac apply --retry-failed.",
     )

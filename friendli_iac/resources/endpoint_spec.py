@@ -199,7 +199,7 @@ class Lifecycle(SpecModel):
     expires: Annotated[Text, AfterValidator(check_expiry), Local()] | None = Field(
         default=None,
         description="When it is to be terminated: `72h` after it was created, or a date such as "
-        "`\"2026-12-24\"` or `\"2026-12-24T18:00Z\"` (UTC, and quoted).",
+        '`"2026-12-24"` or `"2026-12-24T18:00Z"` (UTC, and quoted).',
     )
     ignore_changes: Annotated[list[Text], Local()] | None = Field(
         default=None,

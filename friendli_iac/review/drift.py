@@ -51,7 +51,11 @@ def markdown(report: DriftReport) -> str:
                 lines.append(f"| `{one.path}` | {code(old)} | {code(new)} |")
             lines.append("")
         remarks = _remarks(found)
-        lines += [f"- {prose(remark)}" for remark in remarks] + [""] * bool(remarks)
+        for remark in remarks:
+            lines.append(
+                f"  - {prose(remark.strip())}" if remark[0] == " " else f"- {prose(remark)}"
+            )
+        lines += [""] * bool(remarks)
     for stranger in report.strangers or ():
         facts = prose(" · ".join(_facts(stranger)))
         lines += [f"- not ours: `{stranger.observed.id}` {facts}", f"  `{_import(stranger)}`"]
@@ -141,12 +145,14 @@ def _remarks(found: Drifted) -> list[str]:
     kind, remarks = _kind(found.address), []
     if found.since is not None:
         sent = [f"{p} {words.written(kind, p, value)}" for p, value in found.unknown.items()]
-        remarks.append(f"UNKNOWN since version {found.since}, which is not ours; we last sent:")
+        first = f"UNKNOWN since version {found.since}, which is not ours"
+        remarks.append(f"{first}; we last sent:" if sent else first)
         remarks += [f"    {one}" for one in sent]
     if found.action:
         remarks.append(found.why + (f": {PROBABLY}" if found.may_sleep else ""))
     if found.leftover:
-        remarks.append(f"{found.leftover} is left over from a replacement, and may bill")
+        status = f"{found.leftover_status}; it may bill" if found.leftover_status else "not listed"
+        remarks.append(f"{found.leftover} is left over from a replacement ({status})")
     return remarks
 
 
@@ -209,6 +215,7 @@ def _drifted_as_json(found: Drifted) -> dict[str, Any]:
         "reason": found.why,
         "probably_slept": found.may_sleep,
         "leftover": found.leftover or None,
+        "leftover_status": found.leftover_status or None,
     }
 
 

@@ -48,14 +48,16 @@ class Version:
 
 @dataclass(frozen=True)
 class History:
-    """All versions of a resource, newest first. `doubt` is why the live one is not known, or what
-    that rests on; empty when there is nothing to add.
+    """All versions of a resource, newest first. `status` is the API's word, empty when nobody was
+    asked. `doubt` is why the live version is not known, or what that rests on; empty when there is
+    nothing to add.
     """
 
     address: str
     kind: Kind
     resource: Resource
     versions: tuple[Version, ...]
+    status: str = ""
     doubt: str = ""
 
 
@@ -105,7 +107,8 @@ def misshown(kind: Kind, version: Version) -> list[str]:
 def render(history: History) -> str:
     """The list, newest first."""
     resource = history.resource
-    lines = [f"{history.address}   {resource.id}   project {resource.project}"]
+    head = (history.address, resource.id, history.status, f"project {resource.project}")
+    lines = ["   ".join(filter(None, head))]
     lines += _pin(history.kind, resource.pin)
     if history.doubt:
         lines.append(f"note: {history.doubt}")
@@ -201,6 +204,7 @@ def to_json(history: History) -> dict[str, Any]:
         "format_version": "1.0",
         "address": history.address,
         "id": history.resource.id,
+        "status": history.status or None,
         "live": next((v.number for v in history.versions if v.live), None),
         "doubt": history.doubt,
         "pin": _pin_as_json(pin) if pin else None,

@@ -120,7 +120,8 @@ def status(change: Change) -> str:
     if version is None:
         return change.status
     makes_one = change.action == "update" and "update" in change.steps
-    return f"{change.status} v{version}" + (f" → v{version + 1}" if makes_one else "")
+    shown = f"{change.status} v{version}" + (f" → v{version + 1}" if makes_one else "")
+    return shown.lstrip()  # without a status, nothing was read
 
 
 def needs_a_look(change: Change) -> bool:

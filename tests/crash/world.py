@@ -131,7 +131,7 @@ class Wire(httpx.BaseTransport):
             "server": ("127.0.0.1", 1),
             "client": ("127.0.0.1", 2),
             "root_path": "",
-            "state": {},
+            "state": {"abort": _cut},
         }
         sent: list[dict[str, Any]] = []
 
@@ -160,9 +160,15 @@ class Wire(httpx.BaseTransport):
         raise AssertionError("the emulator waited for something")
 
 
+def _cut() -> None:
+    raise httpx.ReadError("the connection was cut")
+
+
 def wish(name: str, **paths: Any) -> Declared:
-    """A wish for an endpoint. `paths` are spec paths with `__` for dots, and `labels`."""
-    labels = paths.pop("labels", {})
+    """A wish for an endpoint. `paths` are spec paths with `__` for dots, and `labels` and `needs`
+    (names of endpoints).
+    """
+    labels, needs = paths.pop("labels", {}), paths.pop("needs", ())
     spec: dict[str, Any] = {
         "project": "p1",
         "model": {"huggingFace": {"repo": "acme/model"}},
@@ -173,7 +179,8 @@ def wish(name: str, **paths: Any) -> Declared:
     for path, value in paths.items():
         set_path(spec, path.replace("__", "."), value)
     address = Address("Endpoint", name)
-    return Declared(address, KINDS["Endpoint"].desired(address, spec), labels, ())
+    needed = tuple(Address("Endpoint", other) for other in needs)
+    return Declared(address, KINDS["Endpoint"].desired(address, spec), labels, needed)
 
 
 def wishes(*wanted: Declared) -> Wishes:
@@ -259,10 +266,17 @@ class World:
             parallelism=1,
         )
 
-    def apply(self, wanted: Wishes, fuse: Fuse | None = None, **options: Any) -> Report:
+    def apply(
+        self,
+        wanted: Wishes,
+        fuse: Fuse | None = None,
+        *,
+        selection: Selection = Selection(),
+        **options: Any,
+    ) -> Report:
         """One run of `apply`; Killed when the fuse blows."""
         return self.engine(fuse).apply(
-            lambda planner: planner(wanted, Selection()),
+            lambda planner: planner(wanted, selection),
             ApplyOptions(parallelism=1, allow_destroy=frozenset({"*"}), **options),
             lambda plan: True,
         )
