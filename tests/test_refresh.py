@@ -104,6 +104,7 @@ def test_none_says_so_and_its_apply_sends_what_was_planned(
     planned = ours.run("plan", "--refresh", "none")
     assert "note: nothing was read (--refresh none)" in planned.out
     assert "UPDATE Endpoint/a" in planned.out
+    assert "\n    v0 → v1 · same id" in planned.out  # without a status, for none was read
     assert "--refresh none" in planned.err  # the next command does the same
     emulator.clear_requests()
     done = ours.apply("--refresh", "none")

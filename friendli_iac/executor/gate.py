@@ -150,7 +150,12 @@ def _bake(context: Context, address: str, rollout: Rollout, version: int | None)
         if observed is None:
             raise Failure("taken over", f"{resource.id} is gone during its bake", None)
         context.tell(
-            "progress", address, "baking", status=observed.status, phase="bake", elapsed=elapsed
+            "progress",
+            address,
+            observed.status,
+            status=observed.status,
+            phase="baking",
+            elapsed=elapsed,
         )
         if observed.health == "failed":
             failure = _not_served(context, address, observed)
@@ -255,6 +260,7 @@ def _verified(
         )
     )
     asked = f"probe not sent: {answer.why}" if answer.why else ""
+    asked = "probed" if answer.result == "good" else asked
     baked = Rollout.of(resource.prior.spec).bake if resource.prior else 0
     remark = [asked, f"baked for {format_duration(int(baked))}" if baked else ""]
     return Served(version, observed.status, unproved, "; ".join(filter(None, remark)))
