@@ -290,7 +290,7 @@ def test_a_given_up_create_that_lands_beside_the_second_one_stops_with_both_ids(
         again = project.apply()
         assert again.code == 4, again
         assert all(id in again.err for id in ids)
-        assert "friendli-iac import Endpoint/chat" in again.err
+        assert "friendli-iac state recover" in again.err
     assert len(emulator.endpoints()) == 2
     assert project.run("import", "Endpoint/chat", ids[0]).code == 0
     planned = project.run("plan")

@@ -11,11 +11,10 @@ from friendli_iac.core.state import Resource, State
 from friendli_iac.engine.engine import Engine
 from friendli_iac.errors import NotFound, Refused, UsageError
 from friendli_iac.resources import KINDS
-from friendli_iac.resources.base import Address, Kind, Observed
+from friendli_iac.resources.base import Address, Kind, Observed, Replicas
 from friendli_iac.review.status import Row, expires
 
 # Keys of the specification that the API reads back. Friendli's OpenAPI of 2026-07-22.
-_COUNTS = ("currReplicaCnt", "desiredReplicaCnt", "updatedReplicaCnt")
 
 
 def known_resource(state: State, address: str) -> Resource:
@@ -85,16 +84,11 @@ def _row(
             safe="Nothing was sent.",
             next="Use the token and FRIENDLI_TEAM_ID of the team that the state names.",
         )
-    current, desired, updated = (_count(fetched, key) for key in _COUNTS)
+    current, desired, updated = observed.replicas if observed else Replicas()
     cost = _cost(kind, resource, observed, current, desired)
     ends = expires(resource)
     over = ends is not None and ends <= engine.clock.now()
     return Row(address, resource, observed, current, desired, updated, cost, old, over)
-
-
-def _count(fetched: Mapping[str, Any] | None, key: str) -> int | None:
-    found = (fetched or {}).get(key)
-    return found if isinstance(found, int) and not isinstance(found, bool) else None
 
 
 def _cost(
@@ -114,6 +108,5 @@ def _cost(
         replicas = max((n for n in (current, desired) if n is not None), default=None)
     if not replicas:
         return None if replicas is None else 0.0
-    spec = observed.spec or resource.applied.spec
-    span = kind.hourly_cost({**spec, "autoscaling": {"replicas": replicas}})
-    return span[0] if span else None
+    one = kind.replica_cost(observed.spec or resource.applied.spec)
+    return None if one is None else one * replicas

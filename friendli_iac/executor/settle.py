@@ -86,8 +86,8 @@ def locate(
         f"{begun.name!r} has appeared in project {begun.project}",
         address=begun.address,
         safe="It is not sent again: that could buy a second GPU.",
-        next=f"Look for it in the web page. If it is there: friendli-iac import {begun.address} ID."
-        f" If you are sure that it is not: friendli-iac state forget {begun.address}.",
+        next="friendli-iac state recover shows what may be it, and takes the decision: --adopt "
+        f"{begun.address}=ID, or --none {begun.address} where you are sure that there is none.",
     )
 
 
@@ -133,8 +133,8 @@ def _several(begun: Entry, ids: list[str]) -> SettleError:
         address=begun.address,
         candidates=ids,
         safe="None was touched, and each may bill.",
-        next=f"Keep one: friendli-iac import {begun.address} ID. Delete the others in the web "
-        "page.",
+        next="friendli-iac state recover shows them. Keep one with --adopt "
+        f"{begun.address}=ID, and delete the others in the web page.",
     )
 
 

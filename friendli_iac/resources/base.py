@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
-from typing import Any, Literal, Protocol
+from typing import Any, Literal, NamedTuple, Protocol
 
 from friendli_iac.resources.spec import Spec, SpecModel
 
@@ -35,6 +35,16 @@ class Address:
 Health = Literal["served", "changing", "failed", "ending", "stopped"]
 
 
+class Replicas(NamedTuple):
+    """How many there are, how many there should be, and how many run the newest version; None:
+    the API did not tell.
+    """
+
+    current: int | None = None
+    desired: int | None = None
+    updated: int | None = None
+
+
 @dataclass(frozen=True)
 class Observed:
     """What the API shows of one resource now.
@@ -57,6 +67,7 @@ class Observed:
     asleep: bool = False
     created_at: str | None = None
     creator: str | None = None
+    replicas: Replicas = Replicas()
     details: Mapping[str, Any] = field(default_factory=dict)
 
 
@@ -168,6 +179,10 @@ class Kind(Protocol):
 
     def hourly_cost(self, spec: Spec) -> tuple[float, float] | None:
         """Dollars per hour at list prices, at the fewest and the most replicas; None: not known."""
+        ...
+
+    def replica_cost(self, spec: Spec) -> float | None:
+        """Dollars per hour of one replica at list prices; None: not known."""
         ...
 
     def explain(self, error: str | None, spec: Spec) -> Fault:

@@ -11,7 +11,7 @@ from collections.abc import Collection, Mapping
 from typing import Any, Protocol
 
 from friendli_iac.resources import instances
-from friendli_iac.resources.base import Action, Address, Fault, Health, Observed, Step
+from friendli_iac.resources.base import Action, Address, Fault, Health, Observed, Replicas, Step
 from friendli_iac.resources.endpoint_errors import explain
 from friendli_iac.resources.endpoint_spec import EndpointSpec
 from friendli_iac.resources.rollout import probe_complaint, probe_request
@@ -41,6 +41,8 @@ _READABLE = {
     "engine.tokenizer.addSpecialTokens": "tokenizerAddSpecialTokens",
     "engine.tokenizer.skipSpecialTokens": "tokenizerSkipSpecialTokens",
 }
+
+_COUNTS = ("currReplicaCnt", "desiredReplicaCnt", "updatedReplicaCnt")
 
 # Manifest path -> key of `advanced`, which alone of all bodies is snake_case.
 _ADVANCED = {
@@ -225,15 +227,18 @@ class EndpointKind:
     def health(self, status: str) -> Health:
         return _HEALTH.get(status, "changing")
 
-    def hourly_cost(self, spec: Spec) -> tuple[float, float] | None:
+    def replica_cost(self, spec: Spec) -> float | None:
         price = instances.LIST_PRICES.get(get_path(spec, "instance.gpu", ""))
-        if price is None:
+        return None if price is None else price * float(get_path(spec, "instance.count", 1))
+
+    def hourly_cost(self, spec: Spec) -> tuple[float, float] | None:
+        replica = self.replica_cost(spec)
+        if replica is None:
             return None
         scaling = spec.get("autoscaling", {})
         fixed = scaling.get("replicas")
         low = fixed if fixed is not None else scaling.get("minReplicas", 0)
         high = fixed if fixed is not None else scaling.get("maxReplicas", 1)
-        replica = price * get_path(spec, "instance.count", 1)
         return (round(replica * low, 2), round(replica * high, 2))
 
     def explain(self, error: str | None, spec: Spec) -> Fault:
@@ -266,8 +271,13 @@ class EndpointKind:
             asleep=word == "SLEEPING",
             created_at=status.get("createdAt"),
             creator=spec.get("creatorId"),
+            replicas=Replicas(*(_count(spec.get(key)) for key in _COUNTS)),
             details=status,
         )
+
+
+def _count(value: object) -> int | None:
+    return value if isinstance(value, int) and not isinstance(value, bool) else None
 
 
 def _body(spec: Spec) -> dict[str, Any]:

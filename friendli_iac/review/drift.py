@@ -12,8 +12,7 @@ from friendli_iac.resources import KINDS
 from friendli_iac.resources.base import Address, Kind
 from friendli_iac.resources.spec import get_path
 from friendli_iac.review import words
-from friendli_iac.review.markdown import _code as code
-from friendli_iac.review.markdown import _text as prose
+from friendli_iac.review.markdown import code, prose
 from friendli_iac.review.text import Paint, plain
 
 # docs: an endpoint that has slept for 48 hours is terminated.

@@ -34,6 +34,9 @@ def render(plan: Plan, *, reads: int | None = None, paint: Paint = plain) -> str
         if change.action == "no-op" and words.needs_a_look(change):
             lines += ["", f"  {change.address}   {change.id}   {words.status(change)}"]
             lines += [f"    {line}" for line in words.said_of(change)]
+    if outside := words.outside(plan):
+        lines += ["", "Changed outside since the last apply:"]
+        lines += [f"  {address}   {told}" for address, told in outside]
     lines += [""] * (len(lines) > 2) + _footer(plan, paint)
     return "\n".join(lines) + "\n"
 

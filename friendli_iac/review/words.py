@@ -181,6 +181,18 @@ def preflight(change: Change) -> list[str]:
     return ["preflight", *lines]
 
 
+def outside(plan: Plan) -> list[tuple[str, str]]:
+    """What others changed since the last apply, by address; what the manifests make of it is among
+    the changes.
+    """
+    told = []
+    for one in plan.drift:
+        kind = KINDS[Address.parse(one.address).kind]
+        values = (written(kind, one.path, what) for what in (one.applied, one.live))
+        told.append((one.address, "{}: applied {}, live {}".format(one.path, *values)))
+    return told
+
+
 def order(plan: Plan) -> str:
     """Who goes first: where one line changes many, and the waves, where there are several."""
     first: dict[str, int] = {}

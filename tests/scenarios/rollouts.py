@@ -56,8 +56,8 @@ def a_wrong_answer_is_rolled_back(scene: Scene) -> None:
 def a_rollback_that_fails_needs_attention(scene: Scene) -> None:
     """Neither the new settings nor the good ones serve: no loop, and the state says so."""
     scene.given(endpoint())
-    scene.happens("the next two roll-outs will take the endpoint down")
-    scene.emulator.fail_next_rollout(scene.id(), f"down:{MEMORY}", f"down:{MEMORY}")
+    scene.happens("the next roll-outs will take the endpoint down")
+    scene.emulator.fail_next_rollout(scene.id(), *[f"down:{MEMORY}"] * 3)
     scene.write(endpoint(batch=512))
     scene.apply()
     scene.apply()
