@@ -7,6 +7,8 @@ from __future__ import annotations
 import pytest
 
 from friendli_iac.emulator import Emulator
+from friendli_iac.emulator.misbehaviour import ERROR_CODES
+from friendli_iac.resources.endpoint_errors import explain
 
 from .harness import Project, writes
 from .rollouts import CHAT_PROBE, apply, change, live, manifest, outcomes, resource
@@ -302,6 +304,27 @@ def test_an_update_that_is_never_ready_cannot_be_called_off_and_is_waited_for_ag
     slow = manifest(batch=128, settings="timeout: 10m")
     assert apply(project, emulator, slow)[0] == 9
     assert change(project, emulator, slow).action == "verify"
+
+
+@pytest.mark.parametrize("code", [*ERROR_CODES, "SOMETHING_NEW"])
+def test_every_error_code_is_shown_and_explained_and_ends(
+    project: Project, emulator: Emulator, code: str
+) -> None:
+    """Fault 19: the outcome is recorded, and nothing goes on billing."""
+    emulator.set_durations(create=5, restart=5)
+    emulator.fail_next_rollout("*", *[code] * 5)
+    exit_code, done = apply(project, emulator, GOOD)
+    assert exit_code == 4
+    fault = explain(code, resource(project)["pending"]["spec"])
+    error = done.outcomes[0].error
+    assert code in done.outcomes[0].text
+    assert fault.sentence in done.outcomes[0].text
+    assert error
+    assert fault.remedy[1:] in error.next
+    assert outcomes(project) == ["failed"]
+    assert live(emulator)["status"] in ("TERMINATING", "TERMINATED")
+    restarts = [w for w in writes(emulator) if w.endswith("/restart")]
+    assert len(restarts) == (2 if fault.passes else 0)
 
 
 def test_downloads_are_tried_again_and_not_for_ever(project: Project, emulator: Emulator) -> None:

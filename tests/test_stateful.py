@@ -255,7 +255,8 @@ class Lives(RuleBasedStateMachine):
                 case _:
                     assert endpoint["status"] in ("RUNNING", "SLEEPING")
             settings = endpoint["versions"][endpoint["serving"]]["settings"]
-            assert differences(one.spec, settings) == {}
+            wrong = differences(one.spec, settings)
+            assert not wrong, f"{address}: said, and in force: {wrong}"
 
 
 TestLives = Lives.TestCase

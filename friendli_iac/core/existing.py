@@ -60,7 +60,7 @@ def existing(
         notes += kept
     goal = after(wish, target, applied)
     fields = located(wish, fields + believed + own_fields(applied, goal))
-    sent = [field for field in fields if not field.local]
+    sent = [field for field in fields if not field.local and not _failed_before(wanted, field)]
     life = {**target, "desired": "terminated"} if wanted.expired else target
     action, reason = _action(scene, kind, address, life, resource, observed, sent)
     if action == "no-op" and fields and resource.pending is None:
@@ -185,6 +185,12 @@ def _unjudged(resource: Resource) -> bool:
     """
     owed = resource.pin is not None and resource.pin.stage == "owed"
     return resource.pending is not None and (resource.trial is not None or owed)
+
+
+def _failed_before(wanted: _Wanted, field: FieldChange) -> bool:
+    """Whether nothing but doubt about what somebody else made speaks for sending what failed."""
+    held = wanted.held.values if wanted.held else {}
+    return field.unknown and field.path in held and held[field.path] == field.desired
 
 
 def _held(pin: Pin, observed: Observed) -> tuple[Action, str]:

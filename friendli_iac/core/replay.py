@@ -162,6 +162,7 @@ def _done(known: Known, begun: Entry, entry: Entry) -> None:
         return
     resource.pending, resource.trial = begun.after, begun.trial
     resource.name = begun.name
+    resource.ours_before = resource.fence.version
     resource.fence = begun.fence
     if begun.step == "update" and begun.fence.version is not None:
         resource.fence = Fence(begun.fence.version + 1)  # what comes next is ours
@@ -233,6 +234,14 @@ def _failed(resource: Resource, entry: Entry) -> None:
     # nothing now, what was sent is what a restart would start: it stays pending.
     if entry.outcome == NOT_APPLIED:
         resource.pending = None
+        if _theirs_is_in_force(resource):
+            resource.fence = Fence(resource.ours_before)
+
+
+def _theirs_is_in_force(resource: Resource) -> bool:
+    """Whether somebody else had made a version before ours, which was dropped."""
+    sent, ours = _version(resource), resource.ours_before
+    return sent is not None and ours is not None and sent - 1 > ours
 
 
 def _restored(new: Resource, old: Resource) -> Resource:

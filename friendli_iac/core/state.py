@@ -87,7 +87,8 @@ class Resource:
     `protected` outlives the manifest: it bars delete, replace and terminate until `preventDestroy:
     false` has been applied. `pin` holds values off that failed. `unknown` are paths of write-only
     fields of which an adoption learnt nothing: what the manifest says of them first is believed.
-    `created` is in seconds since 1970; `adopted`: somebody else made it. `deposed` is what a
+    `ours_before` is the newest version that was ours when `pending` was sent: if that is dropped,
+    what somebody else made after it is in force again. `created` is in seconds since 1970; `adopted`: somebody else made it. `deposed` is what a
     replacement has taken the place of, and has not ended yet. `history` lists the versions that we
     made, oldest first: `{version, spec, time, by, commit, key, outcome}`.
     """
@@ -107,6 +108,7 @@ class Resource:
     created: float = 0.0
     adopted: bool = False
     deposed: Resource | None = None
+    ours_before: int | None = None
 
     @property
     def applied(self) -> Applied:

@@ -2,6 +2,11 @@
 
 from __future__ import annotations
 
+import time
+
+from friendli_iac.emulator.misbehaviour import ERROR_CODES
+from friendli_iac.resources.endpoint_errors import explain
+
 from ..harness import endpoint
 from .failures import an_hour_later
 from .transcript import Scene, scenario
@@ -91,6 +96,16 @@ def a_first_version_that_is_kept(scene: Scene) -> None:
 
 
 @scenario
+def a_first_version_that_is_never_ready(scene: Scene) -> None:
+    """At its deadline it is ended, so that billing stops."""
+    scene.happens("the start will never end")
+    scene.emulator.fail_next_rollout("*", "never")
+    scene.emulator.on_request("GET", "/status$", lambda: time.sleep(1.2), nth=2)
+    scene.write(gated("timeout: 1s"))
+    scene.apply()
+
+
+@scenario
 def a_first_version_that_never_works(scene: Scene) -> None:
     """It is ended, so that billing stops, and not started again by itself."""
     scene.happens("the next start will fail")
@@ -99,6 +114,22 @@ def a_first_version_that_never_works(scene: Scene) -> None:
     scene.apply()
     scene.run("plan")
     scene.apply("--retry-failed")
+
+
+@scenario
+def every_error_code_is_explained(scene: Scene) -> None:
+    """Each code has a sentence and a remedy; one that nobody knows is shown as it is. (Those that
+    pass are tried again first, which takes longer than a transcript should.)
+    """
+    for code in (*ERROR_CODES, "SOMETHING_NEW"):
+        if not explain(code, {}).passes:
+            scene.emulator.fail_next_rollout("*", code)
+            scene.write(endpoint(code.lower().replace("_", "-")[:60].strip("-")))
+            scene.emulator.clear_requests()
+            scene.apply()
+            scene.run("state", "forget", *scene.project.state["resources"])
+            scene.emulator.reset()
+            scene.emulator.set_durations(create=0, terminate=0)
 
 
 @scenario
