@@ -10,7 +10,6 @@ import click
 from friendli_iac.cli.console import Console
 from friendli_iac.cli.options import take_target, with_format, with_target
 from friendli_iac.cli.recovering import recover
-from friendli_iac.errors import UsageError
 
 if TYPE_CHECKING:
     from friendli_iac.cli.session import Session
@@ -49,9 +48,10 @@ def list_(console: Console, /, format_: str, **options: Any) -> int:
 def show(console: Console, /, address: str, format_: str, **options: Any) -> int:
     """Show what is known of one resource."""
     from friendli_iac.cli.session import opened
+    from friendli_iac.engine.status import known_resource
 
     with opened(take_target(options), console, online=False) as session:
-        resource = _resource(_state(session), address)
+        resource = known_resource(_state(session), address)
         if format_ == "json":
             console.out_json({"format_version": "1.0", "address": address, **asdict(resource)})
         else:
@@ -106,9 +106,10 @@ def forget(console: Console, /, addresses: tuple[str, ...], **options: Any) -> i
 def output(console: Console, /, address: str, format_: str, **options: Any) -> int:
     """Print what clients need: id, model, URL."""
     from friendli_iac.cli.session import opened
+    from friendli_iac.engine.status import known_resource
 
     with opened(take_target(options), console, online=False) as session:
-        resource = _resource(_state(session), address)
+        resource = known_resource(_state(session), address)
         values = {"id": resource.id, "model": resource.id, "url": f"{session.api}/dedicated/v1"}
         if format_ == "json":
             console.out_json({"format_version": "1.0", "address": address, **values})
@@ -146,18 +147,6 @@ def _state(session: Session) -> State:
             "settles it"
         )
     return known.state
-
-
-def _resource(state: State, address: str) -> Resource:
-    from difflib import get_close_matches
-
-    if address not in state.resources:
-        near = get_close_matches(address, state.resources, 1)
-        raise UsageError(
-            f"{address} is not in state",
-            next=f"Did you mean {near[0]}?" if near else "See friendli-iac state list.",
-        )
-    return state.resources[address]
 
 
 def _block(address: str, resource: Resource, *, details: bool) -> list[str]:

@@ -11,11 +11,11 @@ from collections.abc import Collection, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
-from friendli_iac.core.journal import Entry
 from friendli_iac.core.scene import Wish
-from friendli_iac.core.state import Applied, Fence, State
+from friendli_iac.core.state import State
 from friendli_iac.engine.engine import ApplyOptions, Engine
 from friendli_iac.engine.observe import Observer
+from friendli_iac.engine.ownership import adoption
 from friendli_iac.errors import Refused
 from friendli_iac.manifest.compose import Draft, compose, draft, slug, written
 from friendli_iac.resources import KINDS
@@ -198,24 +198,7 @@ def adopt_all(engine: Engine, found: Sequence[Found], wishes: Mapping[Address, W
             wish = wishes.get(one.address)
             observed = one.observed
             spec, unknown = _believed(KINDS[one.address.kind], one, wish)
-            context.write(
-                Entry(
-                    "adopt",
-                    context.clock.now(),
-                    address=str(one.address),
-                    id=observed.id,
-                    project=observed.project,
-                    name=observed.name,
-                    after=Applied(
-                        spec,
-                        dict(wish.labels) if wish else {},
-                        sorted(map(str, wish.depends_on)) if wish else [],
-                    ),
-                    fence=Fence(number, observed.updated_at),
-                    by=context.by,
-                    unknown=unknown,
-                )
-            )
+            context.write(adoption(context, one.address, observed, number, spec, wish, unknown))
             state = context.known.state
             state.team = state.team or observed.team or ""
         context.commit()

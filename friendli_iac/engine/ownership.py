@@ -13,6 +13,7 @@ from friendli_iac.core.scene import Wish
 from friendli_iac.core.state import Applied, Fence
 from friendli_iac.engine.engine import ApplyOptions, Engine
 from friendli_iac.errors import NotFound, Refused, UsageError
+from friendli_iac.executor.context import Context
 from friendli_iac.manifest.envelope import NAME
 from friendli_iac.resources import KINDS
 from friendli_iac.resources.base import Address, Kind, Observed
@@ -64,23 +65,7 @@ def adopt(
         version = kind.newest_version(api, id)
         if known.state.serial == 0:
             context.commit()
-        context.write(
-            Entry(
-                "adopt",
-                context.clock.now(),
-                address=str(address),
-                id=id,
-                project=observed.project,
-                name=observed.name,
-                after=Applied(
-                    spec,
-                    dict(wish.labels) if wish else {},
-                    sorted(map(str, wish.depends_on)) if wish else [],
-                ),
-                fence=Fence(version, observed.updated_at),
-                by=context.by,
-            )
-        )
+        context.write(adoption(context, address, observed, version, spec, wish))
         known.state.team = known.state.team or observed.team or ""
         context.commit()
     unsaid = [p for p in marks if marks[p].write_only and get_path(said, p) is None]
@@ -90,6 +75,36 @@ def adopt(
         unknown=tuple(
             p for p in unsaid if get_path(spec, p) is None and wish and get_path(wish.spec, p)
         ),
+    )
+
+
+def adoption(
+    context: Context,
+    address: Address,
+    observed: Observed,
+    version: int | None,
+    spec: Spec,
+    wish: Wish | None,
+    unknown: list[str] | None = None,
+) -> Entry:
+    """The journal entry that makes an existing resource ours. `unknown` are the paths of which the
+    manifest is believed when it first says them.
+    """
+    return Entry(
+        "adopt",
+        context.clock.now(),
+        address=str(address),
+        id=observed.id,
+        project=observed.project,
+        name=observed.name,
+        after=Applied(
+            spec,
+            dict(wish.labels) if wish else {},
+            sorted(map(str, wish.depends_on)) if wish else [],
+        ),
+        fence=Fence(version, observed.updated_at),
+        by=context.by,
+        unknown=unknown,
     )
 
 

@@ -14,8 +14,6 @@ from friendli_iac.resources import KINDS
 from friendli_iac.resources.base import Address, Kind, Observed, Replicas
 from friendli_iac.review.status import Row, expires
 
-# Keys of the specification that the API reads back. Friendli's OpenAPI of 2026-07-22.
-
 
 def known_resource(state: State, address: str) -> Resource:
     """The resource at `address`; UsageError when there is none."""
