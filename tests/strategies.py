@@ -169,7 +169,6 @@ rollout_outcomes = st.lists(
             "down:INFERENCE_ENGINE_MEMORY_ERROR",
             "down:WORKLOAD_INIT_DOWNLOAD_ERROR",
             "ignored",
-            "ignored-unlisted",
             "never",
             "ok",
         ]

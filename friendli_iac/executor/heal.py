@@ -44,7 +44,10 @@ def prove(context: Context, change: Change, *, version_needed: bool, recovering:
             )
         except Failure as failure:
             failed = failure.observed is not None and failure.observed.health == "failed"
-            if failed and failure.idle and "restart" not in change.steps and not restarted:
+            # Looked at once more, what was sent was there to fail; only good settings are started.
+            may_start = change.action != "verify" or rolling_back
+            starts = "restart" in change.steps
+            if failed and failure.idle and may_start and not (restarted or starts):
                 # Whether an update starts what has failed, or waits for a restart, is not known.
                 restarted = True
                 _restart(context, change, failure, "it did not start by itself")
