@@ -6,13 +6,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from friendli_iac.core.diff import FieldChange, difference, keep
-from friendli_iac.core.pins import HOLDS_ALL, held_off, hold, holds, remote, trial
+from friendli_iac.core.pins import HOLDS_ALL, held_off, hold, in_force, remote, trial
 from friendli_iac.core.plan import Change, Hold
 from friendli_iac.core.scene import Rollback, Scene, Wish
 from friendli_iac.core.state import Applied, Pin, Resource, Trial
 from friendli_iac.core.wishes import after, located, own_fields
 from friendli_iac.resources.base import Action, Kind, Observed
 from friendli_iac.resources.expiry import expires_at, expiry
+from friendli_iac.resources.rollout import Rollout
 from friendli_iac.resources.spec import Spec, copied, get_path, overlay, set_path
 
 NOTHING = (0.0, 0.0)  # dollars per hour
@@ -25,6 +26,7 @@ class _Wanted:
     spec: Spec
     held: Hold | None = None
     unpins: bool = False
+    pin: Pin | None = None  # what is left of the one in state, where some of it is lifted
     reason: str = ""
     expired: bool = False
 
@@ -45,6 +47,8 @@ def existing(
     wanted = _wanted(scene, kind, wish, resource)
     since = moved_since(resource, observed)
     applied, believed = _believed(kind, resource, wanted.spec)
+    if believed and resource.pending is None:  # as if it had been known from the first
+        resource = replace(resource, prior=applied)
     found = difference(
         kind,
         wanted=wanted.spec,
@@ -66,7 +70,7 @@ def existing(
     if action == "no-op" and fields and resource.pending is None:
         action, reason = "record", "only our own records change"
     if wanted.held and resource.pin and resource.pin.stage in HOLDS_ALL:
-        action, reason = _held(resource.pin, observed)
+        action, reason = _held(kind, resource.pin, life, observed)
     if since is not None and not sent:
         notes = (*notes, f"version {since} was not made by us")
     rollback = scene.rollbacks.get(address)
@@ -74,8 +78,14 @@ def existing(
     if action in ("update", "terminate"):
         reason = rollback.reason if rollback else wanted.reason or reason
     steps = kind.steps(action, observed, target)
-    if resource.deposed and action in ("no-op", "record", "verify", "sleep"):
-        action, steps = "replace", ("terminate", "delete", *steps)
+    leftover = False
+    if resource.deposed and _is_kept(resource.deposed, target):
+        notes = (
+            *notes,
+            f"{resource.deposed.id} failed as its replacement, and was kept: it may bill",
+        )
+    elif resource.deposed and action in ("no-op", "record", "verify", "sleep"):
+        action, steps, leftover = "replace", ("terminate", "delete", *steps), True
         reason = f"{resource.deposed.id} is left over from a replacement"
     elif resource.deposed and action != "terminate":
         notes = (*notes, f"{resource.deposed.id} is left over from a replacement, and ends later")
@@ -94,7 +104,12 @@ def existing(
         cost_before=live_cost(kind, observed, found.before),
         cost_after=NOTHING if at_rest else kind.hourly_cost(target),
         trial=None if rollback or wanted.reason else _trial(kind, wish, action, wanted, resource),
-        pin=_pin(kind, rollback, applied, target, sent) if rollback else None,
+        pin=_pin(kind, rollback, applied, target, sent) if rollback else wanted.pin,
+        believes=applied if believed and resource.pending is None else None,
+        leftover=leftover,
+        tries=_tries(wish, action, resource),
+        wave=Rollout.of(target).wave,
+        asleep=observed.asleep,
         unpins=wanted.unpins,
         held=wanted.held,
         expires=expires_at(ends, resource.created) if ends else "",
@@ -110,13 +125,15 @@ def _wanted(scene: Scene, kind: Kind, wish: Wish, resource: Resource) -> _Wanted
         return _Wanted(spec)
     if str(wish.address) in scene.rollbacks:  # which has a pin of its own, or needs none
         return _Wanted(spec, unpins=True)
-    if scene.retry_failed or not holds(kind, pin, spec):
+    left = None if scene.retry_failed else in_force(kind, pin, spec)
+    if left is None:
         return _Wanted(spec, unpins=True)
-    held = hold(pin, wish)
+    held = hold(left, wish)
     if pin.stage in HOLDS_ALL:
         return _Wanted(spec, held)
     reason = f"back to the good settings: {pin.story}" if pin.stage == "owed" else ""
-    return _Wanted(held_off(kind, pin, spec), held, reason=reason)
+    narrowed = None if left is pin else left
+    return _Wanted(held_off(left, spec), held, pin=narrowed, reason=reason)
 
 
 def _believed(
@@ -193,8 +210,13 @@ def _failed_before(wanted: _Wanted, field: FieldChange) -> bool:
     return field.unknown and field.path in held and held[field.path] == field.desired
 
 
-def _held(pin: Pin, observed: Observed) -> tuple[Action, str]:
-    """What is still to do for what a pin holds altogether: an end that was interrupted."""
+def _held(kind: Kind, pin: Pin, target: Spec, observed: Observed) -> tuple[Action, str]:
+    """What is still to do for what a pin holds altogether: what stops it from billing, and an end
+    that was interrupted.
+    """
+    rest = kind.life(target, observed)
+    if rest and rest[0] in ("terminate", "sleep"):
+        return rest
     if pin.stage == "ending" and observed.health not in ("ending", "stopped"):
         return "terminate", "it did not serve, and its end was interrupted"
     return "no-op", ""
@@ -207,6 +229,20 @@ def _notes(resource: Resource, observed: Observed) -> tuple[str, ...]:
             "write-only fields changed is UNKNOWN",
         )
     return ()
+
+
+def _is_kept(deposed: Resource, target: Spec) -> bool:
+    """Whether a replacement that failed is to be kept for a look, as the manifest says still."""
+    return deposed.prior is None and not Rollout.of(target).terminates
+
+
+def _tries(wish: Wish, action: Action, resource: Resource) -> tuple[tuple[str, str], ...]:
+    """What a version tries that is on its way, with where the manifests say it: others that would
+    try the same wait for it.
+    """
+    if action != "verify" or resource.trial is None:
+        return ()
+    return tuple((path, str(wish.source(path))) for path in resource.trial.bad if wish.wrote(path))
 
 
 def _trial(
@@ -229,7 +265,7 @@ def _pin(
     old, new = remote(kind, applied.spec), remote(kind, target)
     said = old if rollback.said is None else remote(kind, rollback.said.spec)
     paths = [field.path for field in sent]
-    bad = {p: old[p] for p in paths if p in old and said.get(p) == old[p]}
+    bad = {p: old[p] for p in paths if p in old and said.get(p) == old[p] != new.get(p)}
     if not bad:
         return None
     return Pin(

@@ -49,7 +49,7 @@ class Entry:
     - `sent`, `done`, `absent`, `refused`: key, step, and what is known of id and time
     - `verified`, `failed`: address, fence, outcome, detail, by, and for `failed` stage
     - `record`, `adopt`: address, after, for `record` the name where it is another one now, and for
-      `adopt` id, project, name, fence, unknown
+      `adopt` id, project, name, fence, unknown, created
     - `pin`, `unpin`: address, for `pin` the pin, and for `unpin` the trial of what is
       looked at once more
     - `forget`, `moved`: address (`name` is the new address of a move)
@@ -77,6 +77,7 @@ class Entry:
     pin: Pin | None = None
     stage: Stage | None = None
     unknown: list[str] | None = None
+    created: float = 0.0
 
     def to_json(self) -> dict[str, Any]:
         """What differs from an empty entry, as one JSON object."""

@@ -7,9 +7,11 @@ from dataclasses import replace
 from graphlib import CycleError, TopologicalSorter
 
 from friendli_iac.core.diff import DEFAULT, KEPT
-from friendli_iac.core.plan import Change
+from friendli_iac.core.plan import Change, Hold
 from friendli_iac.core.state import State
-from friendli_iac.resources.rollout import Rollout
+
+# What brings something new about, and so waits for what comes before it.
+FORWARD = ("create", "update", "replace", "restart", "wake")
 
 
 def ordered(state: State, changes: Sequence[Change]) -> tuple[list[Change], list[str]]:
@@ -42,8 +44,7 @@ def _in_waves(changes: Sequence[Change]) -> list[Change]:
     """The changes by wave. What waits for one of a later wave is in that wave, too."""
     waves: dict[str, int] = {}
     for change in changes:
-        own = Rollout.of(change.after.spec).wave if change.after else 1
-        waves[change.address] = max([own, *(waves.get(a, 1) for a in change.waits_for)])
+        waves[change.address] = max([change.wave, *(waves.get(a, 1) for a in change.waits_for)])
     return sorted(
         (replace(c, wave=w) if (w := waves[c.address]) != c.wave else c for c in changes),
         key=lambda c: c.wave,
@@ -51,27 +52,87 @@ def _in_waves(changes: Sequence[Change]) -> list[Change]:
 
 
 def _one_first(changes: Sequence[Change]) -> list[Change]:
-    """Where one line of a template or of the defaults gives several endpoints a new version, the
-    first of them goes alone: the others wait until it is good.
+    """Where one line of a template or of the defaults gives several endpoints a new version, one of
+    them goes alone: the others wait until it is good. Best is one that is on its way already, and
+    not one that sleeps, for that proves nothing.
     """
-    touched: dict[tuple[str, str], list[str]] = {}
+    touched: dict[tuple[str, str], list[Change]] = {}
     for change in changes:
-        if change.action != "update":
+        tried = [(f.path, f.source) for f in change.fields if not f.local]
+        if change.action in ("update", "replace"):
+            for path, source in tried:
+                if source not in ("", DEFAULT, KEPT):
+                    touched.setdefault((path, source), []).append(change)
+        for path, source in change.tries:
+            touched.setdefault((path, source), []).append(change)
+    for rank in (_by_worth, None):
+        behind: dict[str, list[str]] = {}
+        for group in touched.values():
+            first, *others = sorted(group, key=rank) if rank else group
+            for change in others:
+                if first.address not in behind.setdefault(change.address, []):
+                    behind[change.address].append(first.address)
+        found = [replace(c, behind=tuple(behind.get(c.address, ()))) for c in changes]
+        if rank is None or not _circular(found):
+            break
+    return found
+
+
+def _by_worth(change: Change) -> tuple[int, bool, bool]:
+    return change.wave, change.action != "verify", change.asleep
+
+
+def _circular(changes: Sequence[Change]) -> bool:
+    """Whether some of these would wait for one another."""
+    graph = {c.address: [*c.waits_for, *c.behind] for c in changes}
+    try:
+        TopologicalSorter(graph).prepare()
+    except CycleError:
+        return True
+    return False
+
+
+def held_behind(changes: Sequence[Change]) -> list[Change]:
+    """The changes, without those that a change comes before that is held off: the wave behind it,
+    what depends on it, and others that one line would have try the same.
+    """
+    held: dict[str, Change] = {c.address: c for c in changes if c.held}
+    found = []
+    for change in changes:
+        why = _why_held(change, held.values()) if change.action in FORWARD else ""
+        if why:
+            values = {f.path: f.desired for f in change.fields if not f.local}
+            change = replace(
+                change,
+                action="no-op",
+                steps=(),
+                after=None,
+                fields=(),
+                trial=None,
+                unpins=False,
+                pin=None,
+                held=change.held or Hold(values, why),
+                cost_after=change.cost_before,
+            )
+            held[change.address] = change
+        found.append(change)
+    return found
+
+
+def _why_held(change: Change, held: Iterable[Change]) -> str:
+    for other in held:
+        assert other.held is not None, "it is held"
+        if other.address == change.address:
             continue
+        if other.address in change.waits_for:
+            return f"it depends on {other.address}, which is held off"
+        if other.wave < change.wave:
+            return f"{other.address}, of an earlier wave, is held off"
         for field in change.fields:
-            if not field.local and field.source not in ("", DEFAULT, KEPT):
-                touched.setdefault((field.path, field.source), []).append(change.address)
-    behind: dict[str, list[str]] = {}
-    for addresses in touched.values():
-        for address in addresses[1:]:  # in the order of the plan: this can make no circle
-            if addresses[0] not in behind.setdefault(address, []):
-                behind[address].append(addresses[0])
-    return [
-        replace(change, behind=tuple(behind[change.address]))
-        if change.address in behind
-        else change
-        for change in changes
-    ]
+            same = other.held.values.get(field.path) == field.desired
+            if same and field.source in other.held.places:
+                return f"{other.address}, which tried the same, is held off"
+    return ""
 
 
 def _deletes_last(state: State, changes: Sequence[Change]) -> list[Change]:

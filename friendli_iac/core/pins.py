@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 from friendli_iac.core.canonical import canonical_json
@@ -39,14 +40,32 @@ def trial(kind: Kind, wanted: Spec, resource: Resource | None, asked: Mapping[st
     return Trial(new, kept, dict(asked))
 
 
-def holds(kind: Kind, pin: Pin, wanted: Spec) -> bool:
-    """Whether the manifest still says what failed."""
+def in_force(kind: Kind, pin: Pin, wanted: Spec) -> Pin | None:
+    """What of `pin` the manifest still says; None when it says none of it any more.
+
+    Values of one block belong together: a repository and its revision are one wish. Where nothing
+    good is there to stand on, all of them do: any other value makes another attempt.
+    """
     said = remote(kind, wanted)
     asked = {p: v for p, v in pin.bad.items() if p in said or not pin.loose}
-    return bool(asked) and all(_same(said.get(p), v) for p, v in asked.items())
+    changed = {_block(p) for p, v in asked.items() if not _same(said.get(p), v)}
+    if pin.stage in HOLDS_ALL:
+        return pin if asked and not changed else None
+    held = {p: v for p, v in pin.bad.items() if _block(p) not in changed}
+    if not held.keys() & asked.keys():
+        return None
+    if not changed:
+        return pin
+    blocks = {_block(p) for p in held}
+    return replace(pin, bad=held, good={p: v for p, v in pin.good.items() if _block(p) in blocks})
 
 
-def held_off(kind: Kind, pin: Pin, wanted: Spec) -> Spec:
+def _block(path: str) -> str:
+    """`model` for everything about the model, `engine` for the engine, and so on."""
+    return path.partition(".")[0]
+
+
+def held_off(pin: Pin, wanted: Spec) -> Spec:
     """`wanted` with the good values in the place of those that failed."""
     calm = copied(wanted)
     for path in pin.bad:

@@ -82,11 +82,17 @@ class Change:
     behind: tuple[str, ...] = ()
     checks: tuple[Check, ...] = ()
     expires: str = ""  # when it is to be terminated, in words
+    believes: Applied | None = None  # what was in force before, now that the manifest says it
+    leftover: bool = False  # it only ends what a replacement has left
+    tries: tuple[tuple[str, str], ...] = ()  # paths on trial, and where the manifests say them
+    asleep: bool = False
 
     @property
     def impact(self) -> str:
         """One line about what the change does to those who use the resource."""
         sent = [f for f in self.fields if not f.local]
+        if self.leftover:
+            return "what serves stays as it is; the other one is not called by anybody"
         if self.action == "update" and sent and all(f.path == "name" for f in sent):
             return "same id; the name changes"
         return IMPACT[self.action]
@@ -95,7 +101,8 @@ class Change:
     def takes_a_name(self) -> bool:
         """Whether afterwards a name is in use that was not before."""
         renamed = any(f.path == "name" for f in self.fields)
-        return self.action in ("create", "replace") or renamed
+        anew = self.action == "create" or (self.action == "replace" and not self.leftover)
+        return anew or renamed
 
     @property
     def deposes(self) -> bool:
@@ -105,7 +112,7 @@ class Change:
     @property
     def destructive(self) -> bool:
         """Whether something that clients call ends."""
-        return self.action in ("delete", "replace")
+        return self.action in ("delete", "replace") and not self.leftover
 
 
 @dataclass(frozen=True)
@@ -214,6 +221,7 @@ def _change_as_json(change: Change) -> dict[str, Any]:
     return {
         **vars(change),
         "after": asdict(change.after) if change.after else None,
+        "believes": asdict(change.believes) if change.believes else None,
         "fields": [asdict(field) for field in change.fields],
         "fence": vars(change.fence),
         "trial": vars(change.trial) if change.trial else None,
@@ -230,6 +238,8 @@ def _change(document: Mapping[str, Any]) -> Change:
     fields["after"] = Applied(**fields["after"]) if fields["after"] else None
     fields["fence"] = Fence(**fields["fence"])
     fields["fields"] = tuple(FieldChange(**change) for change in fields["fields"])
+    fields["believes"] = Applied(**fields["believes"]) if fields["believes"] else None
+    fields["tries"] = tuple((path, place) for path, place in fields["tries"])
     fields["trial"] = Trial(**fields["trial"]) if fields["trial"] else None
     fields["pin"] = Pin(**fields["pin"]) if fields["pin"] else None
     if held := fields["held"]:

@@ -12,8 +12,8 @@ from dataclasses import asdict, replace
 from friendli_iac.core.canonical import digest
 from friendli_iac.core.diff import current, difference, readable
 from friendli_iac.core.existing import NOTHING, existing, live_cost
-from friendli_iac.core.order import ordered
-from friendli_iac.core.pins import hold, holds, trial
+from friendli_iac.core.order import held_behind, ordered
+from friendli_iac.core.pins import HOLDS_ALL, held_off, hold, in_force, trial
 from friendli_iac.core.plan import Change, Plan, change_key
 from friendli_iac.core.refusals import gone_at_once, in_a_circle, refusals
 from friendli_iac.core.scene import Decision, Scene, Wish
@@ -22,6 +22,7 @@ from friendli_iac.core.wishes import after, located
 from friendli_iac.resources import KINDS
 from friendli_iac.resources.base import Address, Kind, Observed
 from friendli_iac.resources.expiry import expires_at, expiry
+from friendli_iac.resources.rollout import Rollout
 from friendli_iac.resources.spec import get_path
 
 
@@ -108,10 +109,15 @@ def _unwanted(
 
 
 def _missing(scene: Scene, kind: Kind, wish: Wish, resource: Resource | None) -> Change:
-    found = difference(kind, wanted=wish.spec, applied=Applied({}), live=None)
+    pin = resource.pin if resource and not scene.retry_failed else None
+    left = in_force(kind, pin, wish.spec) if pin else None
+    calm = left is not None and left.stage not in HOLDS_ALL
+    spec = held_off(left, wish.spec) if left and calm else wish.spec
+    found = difference(kind, wanted=spec, applied=Applied({}), live=None)
     address, name, project = str(wish.address), found.target["name"], found.target["project"]
     ends = get_path(found.target, "lifecycle.expires")
-    expired = bool(ends) and expiry(ends, scene.now) <= scene.now
+    since = (resource.created if resource else 0.0) or scene.now
+    expired = bool(ends) and expiry(ends, since) <= scene.now
     if expired or kind.idle(found.target):
         why = f"it has expired ({ends})" if expired else "it is to be terminated"
         note = f"{address} is not there, and {why}: nothing to do"
@@ -119,10 +125,9 @@ def _missing(scene: Scene, kind: Kind, wish: Wish, resource: Resource | None) ->
             address, "no-op", "", name=name, project=project, notes=(note,),
             cost_before=NOTHING, cost_after=NOTHING,
         )  # fmt: skip
-    pin = resource.pin if resource else None
-    if pin and holds(kind, pin, wish.spec) and not scene.retry_failed:
+    if left and not calm:
         return Change(
-            address, "no-op", "", name=name, project=project, held=hold(pin, wish),
+            address, "no-op", "", name=name, project=project, held=hold(left, wish),
             cost_before=NOTHING, cost_after=NOTHING,
         )  # fmt: skip
     reason = "new in the manifests"
@@ -140,8 +145,12 @@ def _missing(scene: Scene, kind: Kind, wish: Wish, resource: Resource | None) ->
         waits_for=tuple(map(str, wish.depends_on)),
         cost_before=NOTHING,
         cost_after=kind.hourly_cost(found.target),
-        trial=trial(kind, wish.spec, None, wish.asked),
+        trial=trial(kind, spec, None, wish.asked),
+        unpins=resource is not None and resource.pin is not None and left is None,
+        pin=left if left is not pin else None,
+        held=hold(left, wish) if left else None,
         expires=expires_at(ends, None) if ends else "",
+        wave=Rollout.of(found.target).wave,
     )
 
 
@@ -160,6 +169,7 @@ def assemble(
     gone = gone_at_once(scene.state, live, listed)
     found = [refusal for _, against in decided for refusal in against]
     changes, circle = ordered(scene.state, [change for change, _ in decided])
+    changes = held_behind(changes)
     return replace(
         blank,
         changes=tuple(changes),

@@ -91,7 +91,7 @@ def apply_entry(known: Known, entry: Entry) -> None:
                 entry.after,
                 fence=entry.fence,
                 unknown=entry.unknown or [],
-                created=entry.time,
+                created=entry.created or entry.time,
                 adopted=True,
             )
             _protect(adopted, entry.after)
@@ -150,7 +150,8 @@ def _done(known: Known, begun: Entry, entry: Entry) -> None:
     if begun.step == "create" and entry.id is not None:
         left = resource.deposed if resource else None  # it is not gone with what replaced it
         deposed = resource if begun.id is not None else left
-        resource = Resource(entry.id, begun.project, begun.name, created=begun.time)
+        pin = resource.pin if resource else None
+        resource = Resource(entry.id, begun.project, begun.name, created=begun.time, pin=pin)
         resource.deposed = deposed
         resources[begun.address] = resource
     if resource is None or begun.after is None:
@@ -160,6 +161,8 @@ def _done(known: Known, begun: Entry, entry: Entry) -> None:
         resource.pin = replace(resource.pin, stage="ended")
     if begun.step in ("terminate", "sleep"):  # which sends no specification
         return
+    if begun.step == "update":
+        resource.before = resource.pending
     resource.pending, resource.trial = begun.after, begun.trial
     resource.name = begun.name
     resource.ours_before = resource.fence.version
@@ -202,6 +205,7 @@ def _verified(resource: Resource, entry: Entry) -> None:
     if resource.pending is None:
         return
     resource.prior, resource.pending, resource.trial = resource.pending, None, None
+    resource.before = None
     _judge(resource, resource.key, entry)
     resource.fence = entry.fence
     if resource.pin and resource.pin.stage == "owed":
@@ -233,7 +237,7 @@ def _failed(resource: Resource, entry: Entry) -> None:
     # Where the service kept the version before, what was sent is not in force. Where it runs
     # nothing now, what was sent is what a restart would start: it stays pending.
     if entry.outcome == NOT_APPLIED:
-        resource.pending = None
+        resource.pending, resource.before = resource.before, None
         if _theirs_is_in_force(resource):
             resource.fence = Fence(resource.ours_before)
 

@@ -88,7 +88,8 @@ class Resource:
     false` has been applied. `pin` holds values off that failed. `unknown` are paths of write-only
     fields of which an adoption learnt nothing: what the manifest says of them first is believed.
     `ours_before` is the newest version that was ours when `pending` was sent: if that is dropped,
-    what somebody else made after it is in force again. `created` is in seconds since 1970; `adopted`: somebody else made it. `deposed` is what a
+    what somebody else made after it is in force again; and so is `before`, which was pending then.
+    `created` is in seconds since 1970; `adopted`: somebody else made it. `deposed` is what a
     replacement has taken the place of, and has not ended yet. `history` lists the versions that we
     made, oldest first: `{version, spec, time, by, commit, key, outcome}`.
     """
@@ -109,6 +110,7 @@ class Resource:
     adopted: bool = False
     deposed: Resource | None = None
     ours_before: int | None = None
+    before: Applied | None = None
 
     @property
     def applied(self) -> Applied:
@@ -197,8 +199,8 @@ class State:
 def _resource(value: Mapping[str, Any]) -> Resource:
     fields = dict(value)
     fields["fence"] = Fence(**fields["fence"])
-    for key in ("prior", "pending"):
-        fields[key] = Applied(**fields[key]) if fields[key] else None
+    for key in ("prior", "pending", "before"):
+        fields[key] = Applied(**fields[key]) if fields.get(key) else None
     fields["trial"] = Trial(**fields["trial"]) if fields.get("trial") else None
     fields["pin"] = Pin(**fields["pin"]) if fields.get("pin") else None
     fields["deposed"] = _resource(fields["deposed"]) if fields.get("deposed") else None

@@ -209,6 +209,6 @@ def _replica_counts(endpoint: Endpoint) -> Json:
     counts = (
         replicas if serving else 0,
         replicas if serving or starting else 0,
-        replicas if serving and endpoint.status != UPDATING else 0,
+        replicas if serving and endpoint.serving == len(endpoint.versions) - 1 else 0,
     )
     return dict(zip(_COUNTS, counts, strict=True))

@@ -10,7 +10,7 @@ from uuid import uuid4
 
 from friendli_iac import __version__
 from friendli_iac.backends.base import Backend, who
-from friendli_iac.core.journal import Entry
+from friendli_iac.core.journal import Entry, EntryType
 from friendli_iac.core.plan import Plan
 from friendli_iac.core.replay import Known, replay
 from friendli_iac.core.state import State
@@ -19,7 +19,14 @@ from friendli_iac.engine.observe import Observer
 from friendli_iac.engine.planning import Selection, Wishes, make_plan
 from friendli_iac.engine.preflight import Preflight
 from friendli_iac.engine.siblings import Siblings
-from friendli_iac.errors import Cancelled, FriendliIacError, Refused, RolledBack, TimedOut
+from friendli_iac.errors import (
+    Cancelled,
+    FriendliIacError,
+    Refused,
+    RolledBack,
+    RolloutFailed,
+    TimedOut,
+)
 from friendli_iac.executor.context import Clock, Context, Reporter, SystemClock
 from friendli_iac.executor.run import Outcome, execute
 from friendli_iac.executor.settle import settle_all
@@ -228,12 +235,14 @@ class Engine:
             and change.fence.version == resource.fence.version
             and change.fence != resource.fence
         ]
-        lifted = [change for change in plan.changes if change.action == "no-op" and change.unpins]
+        quiet = [change for change in plan.changes if change.action == "no-op"]
+        lifted = [change for change in quiet if change.unpins or change.pin]
         now = context.clock.now()
         for change in moved:
             context.write(Entry("fence", now, address=change.address, fence=change.fence))
-        for change in lifted:  # the manifest does not say it any more
-            context.write(Entry("unpin", now, address=change.address))
+        for change in lifted:  # the manifest does not say it any more, or not all of it
+            entry: EntryType = "pin" if change.pin else "unpin"
+            context.write(Entry(entry, now, address=change.address, pin=change.pin))
         return bool(moved or lifted)
 
     def _learn_team(self, context: Context, outcomes: Sequence[Outcome]) -> None:
@@ -263,6 +272,8 @@ def exit_code(outcomes: Sequence[Outcome], *, held: bool = False) -> int:
         return failed[0].error.exit_code if failed[0].error else 1
     if any(o.result == "timed out" for o in outcomes):
         return TimedOut.exit_code
+    if any(o.result == "skipped" for o in outcomes) and all(o.error is None for o in outcomes):
+        return RolloutFailed.exit_code  # with --no-wait: what goes first was not waited for
     if any(o.result == "rolled back" for o in outcomes):
         return RolledBack.exit_code
     return Refused.exit_code if held else 0

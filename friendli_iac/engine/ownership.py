@@ -17,6 +17,7 @@ from friendli_iac.executor.context import Context
 from friendli_iac.manifest.envelope import NAME
 from friendli_iac.resources import KINDS
 from friendli_iac.resources.base import Address, Kind, Observed
+from friendli_iac.resources.expiry import moment
 from friendli_iac.resources.spec import Spec, get_path, leaves, overlay, parse_value, set_path
 
 
@@ -105,6 +106,7 @@ def adoption(
         fence=Fence(version, observed.updated_at),
         by=context.by,
         unknown=unknown,
+        created=moment(observed.created_at),
     )
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from friendli_iac.core.diff import flatten, keep
+from friendli_iac.core.diff import keep
 from friendli_iac.core.pins import remote
 from friendli_iac.core.scene import Rollback, Wish
 from friendli_iac.core.state import Resource, State
@@ -66,7 +66,10 @@ def rollback_target(
     if resource is None:
         raise UsageError(f"{address} is not in state", next="See friendli-iac state list.")
     kind = KINDS[address.kind]
-    record = _record(kind, address, resource, version)
+    now = kind.newest_version(api, resource.id)
+    ours = resource.fence.version
+    theirs = now is not None and ours is not None and now > ours  # what is in force is not ours
+    record = _record(kind, address, resource, version, theirs=theirs)
     if record is not None:
         unknown: tuple[str, ...] = ()
         spec, version = record["spec"], int(record["version"])
@@ -81,7 +84,7 @@ def rollback_target(
         depends_on=tuple(map(Address.parse, applied.depends_on)),
         version=version,
     )
-    now = resource.fence.version
+    now = now if theirs else ours
     reason = f"rolled back from version {now} to the settings of version {version}"
     rollback = Rollback(reason, now, said)
     selection = Selection(
@@ -91,10 +94,10 @@ def rollback_target(
 
 
 def _record(
-    kind: Kind, address: Address, resource: Resource, version: int | None
+    kind: Kind, address: Address, resource: Resource, version: int | None, *, theirs: bool
 ) -> dict[str, Any] | None:
     """What we recorded of `version`, or of the newest good one with other settings than are in
-    force; None for a version that we did not make.
+    force (any, where those are `theirs`); None for a version that we did not make.
     """
     if version is not None:
         found: list[dict[str, Any]] = [r for r in resource.history if r["version"] == version]
@@ -103,7 +106,7 @@ def _record(
     for past in reversed(resource.history):
         known: dict[str, Any] = past
         good = known["outcome"] in GOOD and known["version"] is not None
-        if good and remote(kind, known["spec"]) != in_force:
+        if good and (theirs or remote(kind, known["spec"]) != in_force):
             return known
     raise Refused(
         f"{address}: no good version from before is recorded",
@@ -126,7 +129,7 @@ def _theirs(
     marks = leaves(kind.model)
     ours = keep(kind, resource.applied.spec, lambda leaf: leaf.write_only)
     spec = overlay(kind.model, ours, shown[version])
-    return spec, tuple(path for path in flatten(kind, ours) if marks[path].write_only)
+    return spec, tuple(path for path, leaf in marks.items() if leaf.write_only)
 
 
 def _with_our_own(kind: Kind, then: Spec, now: Spec) -> Spec:

@@ -13,8 +13,7 @@ from friendli_iac.core.planner import based_on, seen_digest
 from friendli_iac.core.state import Fence, Resource
 from friendli_iac.errors import ApiError, NotFound, Refused, StalePlan, StateError, Unreachable
 from friendli_iac.executor.context import Context
-from friendli_iac.executor.gate import wait_for
-from friendli_iac.executor.look import look
+from friendli_iac.executor.look import look, wait_for
 from friendli_iac.executor.settle import locate, mark_first_version, resolve
 from friendli_iac.resources.base import Observed, Step
 

@@ -10,9 +10,9 @@ from friendli_iac.core.journal import NOT_APPLIED, Entry
 from friendli_iac.core.state import Fence, Resource
 from friendli_iac.errors import TimedOut
 from friendli_iac.executor.context import Context
-from friendli_iac.executor.look import look
+from friendli_iac.executor.look import LONGEST_POLL, look, tell
 from friendli_iac.executor.probe import Answer, probe
-from friendli_iac.resources.base import Fault, Health, Kind, Observed
+from friendli_iac.resources.base import Fault, Kind, Observed
 from friendli_iac.resources.rollout import Rollout
 from friendli_iac.resources.spec import format_duration, leaves
 
@@ -20,7 +20,6 @@ from friendli_iac.resources.spec import format_duration, leaves
 NOT_APPLIED_AFTER = 60.0  # seconds
 # How long a status from before a restart or an update may linger.
 LINGERS = 10.0  # seconds
-LONGEST_POLL = 5.0  # seconds
 
 
 @dataclass(frozen=True)
@@ -82,19 +81,26 @@ def _await_proof(
 ) -> tuple[Observed, int | None]:
     kind, api = context.kind_of(address)
     resource = context.known.state.resources[address]
-    started, wait, was_changing = context.clock.now(), 0.25, False
+    started, wait, was_changing, was_clean = context.clock.now(), 0.25, False, False
     while True:
         observed = look(kind, api, resource.id, resource.project)
         if observed is None:
             raise Failure("taken over", f"{resource.id} is gone while it was waited for", None)
         elapsed = context.clock.now() - started
         was_changing |= observed.health == "changing"
-        _tell(context, address, observed, elapsed)
+        was_clean |= observed.health == "changing" and observed.error is None
+        tell(context, address, observed, elapsed)
         if observed.health == "served":
             version = kind.newest_version(api, resource.id)
-            if _proved(kind, resource, observed, version, version_needed):
+            _check_ours(resource, observed, version)
+            # An error that came with it, on what serves: the version from before serves.
+            dropped = version_needed and was_clean and observed.error is not None
+            # A status may still be the one from before, and a number is listed at once.
+            settled = was_changing or not version_needed or _runs_newest(observed)
+            proved = _proved(kind, resource, observed, version, version_needed) and not dropped
+            if proved and (settled or elapsed >= LINGERS):
                 return observed, version
-            if was_changing or elapsed >= NOT_APPLIED_AFTER:
+            if not proved and (was_changing or elapsed >= NOT_APPLIED_AFTER):
                 raise _not_applied(kind, resource, observed, version)
         elif observed.health in ("failed", "stopped") and (
             not recovering or was_changing or elapsed >= LINGERS
@@ -106,6 +112,18 @@ def _await_proof(
             raise _late(address, observed, elapsed, judged=rollout.timeout is not None)
         context.pause(wait)
         wait = min(wait * 1.5, LONGEST_POLL)
+
+
+def _runs_newest(observed: Observed) -> bool:
+    """Whether the API counts replicas with the newest version, or none are to be counted."""
+    return observed.asleep or bool(observed.replicas.updated)
+
+
+def _check_ours(resource: Resource, observed: Observed, version: int | None) -> None:
+    """Failure when somebody else made a version after ours: nobody can tell which one serves."""
+    ours = resource.fence.version
+    if ours is not None and version is not None and version > ours:
+        raise Failure("taken over", _others(version), observed, version)
 
 
 def _late(address: str, observed: Observed, elapsed: float, *, judged: bool) -> Exception:
@@ -164,46 +182,14 @@ def _bake(context: Context, address: str, rollout: Rollout, version: int | None)
         if observed.health in ("ending", "stopped"):
             raise _not_served(context, address, observed)
         if observed.health == "served" and elapsed >= rollout.bake:
+            now = kind.newest_version(api, resource.id)
+            _check_ours(resource, observed, now)
             if not _proved(kind, resource, observed, version, False):
-                now = kind.newest_version(api, resource.id)
                 raise Failure("taken over", _others(now), observed, now)
             return observed
         if elapsed >= rollout.bake + context.timeout:
             raise timed_out(address, f"it is {observed.status} since its bake")
         context.pause(max(0.1, min(LONGEST_POLL, rollout.bake - elapsed)))
-
-
-def wait_for(
-    context: Context, address: str, id: str, project: str, wanted: set[Health]
-) -> Observed | None:
-    """Polls until the health is one of `wanted`, or the resource is gone (None). TimedOut."""
-    kind, api = context.kind_of(address)
-    started, wait = context.clock.now(), 0.25
-    while True:
-        observed = look(kind, api, id, project)
-        if observed is None or observed.health in wanted:
-            return observed
-        elapsed = context.clock.now() - started
-        _tell(context, address, observed, elapsed)
-        if elapsed >= context.timeout:
-            raise TimedOut(
-                f"{address} is still {observed.status} after {elapsed:.0f} s",
-                safe="What was sent is recorded.",
-                next="Run friendli-iac apply again: it goes on from here.",
-            )
-        context.pause(wait)
-        wait = min(wait * 1.5, LONGEST_POLL)
-
-
-def _tell(context: Context, address: str, observed: Observed, elapsed: float) -> None:
-    context.tell(
-        "progress",
-        address,
-        observed.status,
-        status=observed.status,
-        phase=observed.phase or "",
-        elapsed=elapsed,
-    )
 
 
 def _proved(
@@ -246,7 +232,9 @@ def _verified(
     before = earlier[-1]["version"] if earlier else None
     alone = before is None or resource.fence.version in (None, before, before + 1)
     unproved = tuple(p for p in new if marks[p].write_only and (new[p] != old.get(p) or not alone))
-    if answer.result == "good":  # it answers, and so what it was started with works
+    counted = observed.replicas
+    behind = counted.updated == 0 and bool(counted.current)
+    if answer.result == "good" and not behind:  # it answers, so what it was started with works
         unproved = ()
     fence = fence_now(resource, observed, version)
     context.write(
@@ -261,6 +249,8 @@ def _verified(
     )
     asked = f"probe not sent: {answer.why}" if answer.why else ""
     asked = "probed" if answer.result == "good" else asked
+    if unproved and behind:
+        asked += f"; the API counts 0 of {counted.current} replicas with the newest version"
     baked = Rollout.of(resource.prior.spec).bake if resource.prior else 0
     remark = [asked, f"baked for {format_duration(int(baked))}" if baked else ""]
     return Served(version, observed.status, unproved, "; ".join(filter(None, remark)))
@@ -284,9 +274,6 @@ def _others(version: int | None) -> str:
 def _not_applied(
     kind: Kind, resource: Resource, observed: Observed, version: int | None
 ) -> Failure:
-    ours = resource.fence.version
-    if ours is not None and version is not None and version > ours:
-        return Failure("taken over", _others(version), observed, version)
     why = f"the service did not apply it: it is {observed.status} with the settings from before"
     fault = None
     if observed.error and resource.pending:

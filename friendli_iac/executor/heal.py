@@ -22,7 +22,7 @@ from friendli_iac.executor.effects import perform
 from friendli_iac.executor.gate import Failure, Served, fence_now, timed_out, wait_until_served
 from friendli_iac.resources.base import Kind, Step
 from friendli_iac.resources.rollout import Rollout
-from friendli_iac.resources.spec import leaves, overlay
+from friendli_iac.resources.spec import copied, drop_path, get_path, leaves, overlay, set_path
 
 RETRIES = 2  # of what failed for a cause that passes, such as a download
 RETRY_PAUSE = 10.0  # seconds, doubled each time
@@ -44,10 +44,10 @@ def prove(context: Context, change: Change, *, version_needed: bool, recovering:
             )
         except Failure as failure:
             failed = failure.observed is not None and failure.observed.health == "failed"
-            # Looked at once more, what was sent was there to fail; only good settings are started.
-            may_start = change.action != "verify" or rolling_back
-            starts = "restart" in change.steps
-            if failed and failure.idle and may_start and not (restarted or starts):
+            # What a run before this one sent, and nobody saw fail, is judged, and not started.
+            may_start = change.action == "update" or rolling_back
+            starts = restarted or "restart" in change.steps
+            if failed and failure.idle and may_start and not starts:
                 # Whether an update starts what has failed, or waits for a restart, is not known.
                 restarted = True
                 _restart(context, change, failure, "it did not start by itself")
@@ -105,8 +105,12 @@ def _heal(context: Context, change: Change, failure: Failure) -> NoReturn:
     if failure.verdict == "taken over":
         _write(context, address, failure, None)
         raise _not_ours(address, failure)
+    late = failure.verdict == "late" and not (failure.observed and failure.observed.strange)
     if resource.pin and resource.pin.stage == "owed":
-        _write(context, address, failure, "stuck")
+        if late:  # it stays owed, and may still get there
+            raise timed_out(address, failure.why)
+        dropped = failure.verdict == "kept"
+        _write(context, address, failure, "stuck", outcome=NOT_APPLIED if dropped else "failed")
         raise _stuck(address, failure.why)
     if failure.verdict == "kept":
         _write(context, address, failure, "kept", outcome=NOT_APPLIED)
@@ -115,7 +119,7 @@ def _heal(context: Context, change: Change, failure: Failure) -> NoReturn:
         _restore(context, change, failure, rollout)
     if resource.prior is None:
         _end(context, change, failure, rollout)
-    if failure.verdict == "late":  # an update on its way cannot be called off
+    if late:  # an update on its way cannot be called off
         raise timed_out(address, failure.why)
     lost = _lost(kind, resource)
     if lost:
@@ -165,9 +169,12 @@ def _restore(context: Context, change: Change, failure: Failure, rollout: Rollou
     if rollout.terminates:
         steps: tuple[Step, ...] = ("terminate", "delete")
         end = _follow_up(context, change, "end", failure, None)
-        for step in steps:
-            perform(context, end, step, plan="", listed=[], first=False)
-        left = f"{new} was ended"
+        try:
+            for step in steps:
+                perform(context, end, step, plan="", listed=[], first=False)
+            left = f"{new} was ended"
+        except ApiError as error:
+            left = f"{new} could not be ended ({error}), and may bill: the next apply tries again"
     raise RolledBack(
         f"its replacement does not serve: {failure.why}",
         safe=f"{old} serves on; {left}.",
@@ -189,7 +196,15 @@ def _end(context: Context, change: Change, failure: Failure, rollout: Rollout) -
             next=f"{_remedy(failure)} To end it: friendli-iac destroy --target {address}",
         )
     end = _follow_up(context, change, "end", failure, None)
-    perform(context, end, "terminate", plan="", listed=[], first=False)
+    try:
+        perform(context, end, "terminate", plan="", listed=[], first=False)
+    except ApiError as error:
+        raise RolloutFailed(
+            failure.why,
+            safe=f"{resource.id} could not be terminated ({error}), and may bill"
+            f"{_bill(kind, resource)}.",
+            next=f"The next apply tries again, or end it in the web page. {_remedy(failure)}",
+        ) from error
     raise RolloutFailed(
         failure.why,
         safe=f"{resource.id} was terminated: it does not bill any more.",
@@ -206,6 +221,10 @@ def _good(kind: Kind, prior: Applied, failed: Applied) -> Applied:
     if "rollout" in own and "probe" in prior.spec.get("rollout", {}):
         own["rollout"] = {**own["rollout"], "probe": prior.spec["rollout"]["probe"]}
     own.pop("versionComment", None)  # it is about the version that failed
+    for path in get_path(own, "lifecycle.ignoreChanges", []):  # others set it: it stays as it is
+        drop_path(sent, path)
+        if (live := get_path(failed.spec, path)) is not None:
+            set_path(sent, path, copied(live) if isinstance(live, dict) else live)
     return replace(failed, spec=overlay(kind.model, sent, own), asked=prior.asked)
 
 

@@ -1,12 +1,17 @@
-"""One look at a resource, careful about the word *gone*."""
+"""One look at a resource, careful about the word *gone*; and looks until it is as it should be."""
 
 from __future__ import annotations
 
 from dataclasses import replace
 from typing import Any
 
-from friendli_iac.errors import NotFound
-from friendli_iac.resources.base import Kind, Observed
+from friendli_iac.errors import NotFound, TimedOut
+from friendli_iac.executor.context import Context
+from friendli_iac.resources.base import Health, Kind, Observed
+
+LONGEST_POLL = 5.0  # seconds
+# A status that no document explains may be one that lasts: after this, it is no reason to wait.
+STRANGE_FOR = 60.0  # seconds
 
 
 def look(kind: Kind, api: Any, id: str, project: str) -> Observed | None:
@@ -18,3 +23,39 @@ def look(kind: Kind, api: Any, id: str, project: str) -> Observed | None:
     except NotFound:
         listed = kind.list(api, project).get(id)
         return replace(listed, health="changing") if listed else None
+
+
+def wait_for(
+    context: Context, address: str, id: str, project: str, wanted: set[Health]
+) -> Observed | None:
+    """Polls until the health is one of `wanted`, or the resource is gone (None). TimedOut."""
+    kind, api = context.kind_of(address)
+    started, wait = context.clock.now(), 0.25
+    while True:
+        observed = look(kind, api, id, project)
+        if observed is None or observed.health in wanted:
+            return observed
+        elapsed = context.clock.now() - started
+        if wanted and observed.strange and elapsed >= STRANGE_FOR:
+            return observed
+        tell(context, address, observed, elapsed)
+        if elapsed >= context.timeout:
+            raise TimedOut(
+                f"{address} is still {observed.status} after {elapsed:.0f} s",
+                safe="Nothing more was sent; what was sent before is recorded.",
+                next="Run friendli-iac apply again: it goes on from here.",
+            )
+        context.pause(wait)
+        wait = min(wait * 1.5, LONGEST_POLL)
+
+
+def tell(context: Context, address: str, observed: Observed, elapsed: float) -> None:
+    """Reports how it is. `elapsed` is in seconds."""
+    context.tell(
+        "progress",
+        address,
+        observed.status,
+        status=observed.status,
+        phase=observed.phase or "",
+        elapsed=elapsed,
+    )

@@ -7,7 +7,8 @@ from typing import Literal
 
 from friendli_iac.errors import ApiError, AuthError, Unreachable
 from friendli_iac.executor.context import Context
-from friendli_iac.executor.look import look
+from friendli_iac.executor.look import wait_for
+from friendli_iac.resources.base import Health
 from friendli_iac.resources.rollout import Rollout
 
 LONGEST_PAUSE = 10.0  # seconds between two attempts
@@ -30,8 +31,9 @@ def probe(context: Context, address: str, rollout: Rollout) -> Answer:
     assert rollout.probe is not None, "only what has a probe is probed"
     why = ""
     for attempt in range(1, rollout.attempts + 1):
-        # Looked at just before each attempt: it may have gone to sleep since.
-        observed = look(kind, api, resource.id, resource.project)
+        # Looked at just before each attempt: it may have gone to sleep since, or be waking up.
+        quiet: set[Health] = {"served", "failed", "ending", "stopped"}
+        observed = wait_for(context, address, resource.id, resource.project, quiet)
         if observed is None or observed.health != "served":
             return Answer("bad", f"it is {observed.status if observed else 'gone'}")
         if observed.asleep:

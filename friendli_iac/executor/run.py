@@ -20,10 +20,10 @@ from friendli_iac.errors import (
 )
 from friendli_iac.executor.context import Context
 from friendli_iac.executor.effects import ENDING, perform
-from friendli_iac.executor.gate import Served, version_is_needed, wait_for
+from friendli_iac.executor.gate import Served, version_is_needed
 from friendli_iac.executor.heal import prove
-from friendli_iac.executor.look import look
-from friendli_iac.resources.base import Health
+from friendli_iac.executor.look import look, wait_for
+from friendli_iac.resources.base import Health, Step
 
 Result = Literal[
     "applied", "sent", "failed", "rolled back", "timed out", "cancelled", "skipped"
@@ -115,7 +115,11 @@ def _blocker(
     """Why this change must not begin any more; None when nothing stands against it."""
     for needed in _before(change, changes):
         outcome = outcomes.get(needed)
-        if outcome and outcome.result not in ("applied", "sent"):
+        if needed in change.waits_for and outcome and outcome.result in ("applied", "sent"):
+            continue
+        if outcome and outcome.result == "sent":
+            return f"{needed} was sent and not waited for, and goes first"
+        if outcome and outcome.result != "applied":
             if needed in change.waits_for:
                 return f"it waits for {needed}, which was not applied"
             if needed in change.behind:
@@ -202,19 +206,22 @@ def _end_leftovers(context: Context, change: Change) -> None:
     anew = change.action == "replace" and "create" in change.steps and not change.deposes
     if resource is None or not (anew or change.action in ("delete", "terminate")):
         return
+    steps: tuple[Step, ...] = ("terminate", "delete")
     while resource.deposed:
         end = replace(change, key=digest([change.key, resource.deposed.id], 20))
-        for step in ENDING:
+        for step in steps:
             perform(context, end, step, plan="", listed=[], first=False)
 
 
 def _move_pins(context: Context, change: Change) -> None:
     """Written before the first effect: a kill in between must not send what is held off."""
     now = context.clock.now()
+    if change.believes and change.steps:  # what a failure would have to bring back
+        context.write(Entry("record", now, address=change.address, after=change.believes))
     if change.unpins:
         context.write(Entry("unpin", now, address=change.address, trial=change.trial))
     if change.pin:
-        pin = replace(change.pin, time=now, by=context.by)
+        pin = change.pin if change.pin.time else replace(change.pin, time=now, by=context.by)
         context.write(Entry("pin", now, address=change.address, pin=pin))
 
 

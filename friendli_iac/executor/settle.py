@@ -150,6 +150,11 @@ def _changed(context: Context, begun: Entry, last: bool) -> str | None:
             seen = observed is None or observed.health in ("ending", "stopped")
         case "delete":
             seen = observed is None
+        case "sleep":
+            seen = observed is not None and observed.asleep
+        case "wake":
+            awake = observed is not None and not observed.asleep
+            seen = awake and observed is not None and observed.health in ("changing", "served")
         case "restart":
             seen = observed is not None and observed.health in ("changing", "served")
         case _:

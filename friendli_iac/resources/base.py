@@ -65,6 +65,7 @@ class Observed:
     version: int | None = None
     team: str | None = None
     asleep: bool = False
+    strange: bool = False  # of a status that no document explains
     created_at: str | None = None
     creator: str | None = None
     replicas: Replicas = Replicas()

@@ -26,6 +26,8 @@ _HEALTH: dict[str, Health] = {
     "TERMINATED": "stopped",
 }
 
+_CHANGING = ("INITIALIZING", "UPDATING", "AWAKING", "STOPPING")
+
 # Manifest path -> key of the spec that the API reads back.
 _READABLE = {
     "project": "projectId",
@@ -269,6 +271,7 @@ class EndpointKind:
             updated_at=status.get("updatedAt"),
             team=spec.get("teamId"),
             asleep=word == "SLEEPING",
+            strange=word not in _HEALTH and word not in _CHANGING,
             created_at=status.get("createdAt"),
             creator=spec.get("creatorId"),
             replicas=Replicas(*(_count(spec.get(key)) for key in _COUNTS)),

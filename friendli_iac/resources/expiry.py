@@ -28,6 +28,15 @@ def expires_at(text: str, created: float | None) -> str:
     return f"{text}, {moment:%Y-%m-%d %H:%M} UTC" if _DURATION.fullmatch(text) else text
 
 
+def moment(said: str | None) -> float:
+    """What a time of the API means, in seconds since 1970; 0 when it says nothing that is one."""
+    try:
+        found = datetime.fromisoformat(said or "")
+    except ValueError:
+        return 0.0
+    return (found if found.tzinfo else found.replace(tzinfo=UTC)).timestamp()
+
+
 def expiry(text: str, created: float) -> float:
     """The moment that `text` means for what was `created` then; both in seconds since 1970. A date
     without a zone is in UTC.

@@ -15,7 +15,11 @@ OURS = re.compile(r"friendli-iac Endpoint/\S+ .*?key=(\w+) by=")
 
 def said(spec: Mapping[str, Any]) -> dict[str, Any]:
     """What a specification says, by the emulator's names of settings; dotted for `advanced`."""
-    model, engine, scaling = spec.get("model", {}), spec.get("engine", {}), spec.get("autoscaling", {})
+    model, engine, scaling = (
+        spec.get("model", {}),
+        spec.get("engine", {}),
+        spec.get("autoscaling", {}),
+    )
     queue = engine.get("queue", {})
     found = {
         "name": spec.get("name"),

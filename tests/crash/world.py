@@ -271,18 +271,18 @@ class World:
         wanted: Wishes,
         fuse: Fuse | None = None,
         *,
-        selection: Selection = Selection(),
+        selection: Selection | None = None,
         **options: Any,
     ) -> Report:
         """One run of `apply`; Killed when the fuse blows."""
         return self.engine(fuse).apply(
-            lambda planner: planner(wanted, selection),
+            lambda planner: planner(wanted, selection or Selection()),
             ApplyOptions(parallelism=1, allow_destroy=frozenset({"*"}), **options),
             lambda plan: True,
         )
 
     def rollback(
-        self, name: str, version: int | None, said: Declared, fuse: Fuse | None = None
+        self, name: str, version: int | None, said: Declared | None, fuse: Fuse | None = None
     ) -> Report:
         """One run of `rollback`, with what the manifests say beside it."""
         engine, address = self.engine(fuse), Address("Endpoint", name)
