@@ -88,8 +88,33 @@ def test_a_version_that_is_not_ours_needs_a_word(two: Project, emulator: Emulato
     assert refused.code == 5, refused
     assert "model.huggingFace.repo" in refused.err
     assert "--accept-unknown" in refused.err
+    for never_shown in ("model.huggingFace.revision", "engine.queue.timeoutMs"):
+        assert never_shown in refused.err, "nobody knows whether they set it"
     assert writes(emulator) == []
     assert rollback(two, "--to", "2", "--accept-unknown").code == 0
+
+
+def test_what_somebody_else_made_is_taken_back_and_not_ours(
+    two: Project, emulator: Emulator
+) -> None:
+    emulator.change(str(live(emulator)["id"]), hfModelRepo="acme/broken")
+    done = rollback(two)
+    assert done.code == 0, done
+    assert "from version 2 to the settings of version 1" in done.out
+    assert model(emulator) == "acme/two"
+    assert two.run("plan", "--detailed-exitcode").code == 0, "the manifest says just that"
+    outcomes = [r["outcome"] for r in two.state["resources"]["Endpoint/chat"]["history"]]
+    assert "rolled back" not in outcomes
+
+
+def test_a_rollback_that_is_dropped_can_be_sent_again(two: Project, emulator: Emulator) -> None:
+    emulator.set_durations(update=0.5)
+    emulator.fail_next_rollout(str(live(emulator)["id"]), "ignored")
+    assert rollback(two).code == 4
+    again = rollback(two, "--to", "0")
+    assert again.code == 0, again
+    assert live(emulator)["serving"] == 3
+    assert model(emulator) == "acme/one"
 
 
 def test_a_rollback_needs_no_manifest_that_can_be_read(two: Project, emulator: Emulator) -> None:

@@ -39,7 +39,7 @@ def serving(project: Project, emulator: Emulator) -> str:
 # --- the service kept what served ---
 
 
-@pytest.mark.parametrize("outcome", [MEMORY, "ignored", "ignored-version", "SOMETHING_NEW"])
+@pytest.mark.parametrize("outcome", [MEMORY, "ignored", "ignored-unlisted", "SOMETHING_NEW"])
 def test_where_the_service_kept_the_version_before_nothing_is_sent(
     project: Project, emulator: Emulator, serving: str, outcome: str
 ) -> None:

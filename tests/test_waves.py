@@ -101,3 +101,93 @@ def test_what_is_needed_by_an_earlier_wave_goes_with_what_needs_it(
     made = plan(project, emulator, text + "---\n" + manifest("last", settings="wave: 3"))
     assert [(c.address, c.wave) for c in made.changes] == [("Endpoint/last", 3), ("Endpoint/a", 3)]
     assert apply(project, emulator, text + "---\n" + manifest("last", settings="wave: 3"))[0] == 0
+
+
+# --- and in the runs after it ---
+
+
+def down(emulator: Emulator, name: str) -> str:
+    """Lets the next update of an endpoint fail; its id."""
+    (found,) = [e for e in emulator.endpoints() if e["versions"][0]["settings"]["name"] == name]
+    emulator.fail_next_rollout(found["id"], f"down:{MEMORY}")
+    return str(found["id"])
+
+
+def test_what_failed_first_is_not_tried_on_the_others_by_the_next_run(
+    project: Project, emulator: Emulator
+) -> None:
+    names = [f"e{n}" for n in range(3)]
+    assert apply(project, emulator, fleet(2, *names))[0] == 0
+    down(emulator, "e0")
+    assert apply(project, emulator, fleet(3, *names))[0] == 10
+    for _ in range(3):
+        assert apply(project, emulator, fleet(3, *names))[0] == 5
+    assert updated(emulator) == ["e0"]
+    assert "e0, which tried the same, is held off" in project.run("plan").out
+    assert apply(project, emulator, fleet(3, *names), retry_failed=True)[0] == 0
+    assert updated(emulator) == names
+
+
+def test_a_wave_stays_behind_what_is_held_off(project: Project, emulator: Emulator) -> None:
+    assert apply(project, emulator, waves(64))[0] == 0
+    down(emulator, "a")
+    assert apply(project, emulator, waves(128))[0] == 10
+    assert apply(project, emulator, waves(128))[0] == 5
+    assert updated(emulator) == ["a"]
+    assert apply(project, emulator, waves(96))[0] == 0
+    assert updated(emulator) == ["a", "last", "middle"]
+
+
+def test_what_depends_on_what_is_held_off_waits(project: Project, emulator: Emulator) -> None:
+    def both(batch: int) -> str:
+        needs = "{name: front, dependsOn: [Endpoint/chat]}"
+        front = endpoint("front", batch=batch).replace("{name: front}", needs, 1)
+        return endpoint("chat", batch=batch) + "---\n" + front
+
+    assert apply(project, emulator, both(64))[0] == 0
+    down(emulator, "chat")
+    assert apply(project, emulator, both(128))[0] == 10
+    assert apply(project, emulator, both(128))[0] == 5
+    assert updated(emulator) == ["chat"]
+
+
+def test_without_waiting_nothing_is_sent_behind_what_goes_first(
+    project: Project, emulator: Emulator
+) -> None:
+    names = [f"e{n}" for n in range(3)]
+    assert apply(project, emulator, fleet(2, *names))[0] == 0
+    code, done = apply(project, emulator, fleet(3, *names), no_wait=True)
+    assert code == 4
+    assert updated(emulator) == ["e0"]
+    assert "was sent and not waited for" in done.outcomes[1].text
+    assert apply(project, emulator, fleet(3, *names))[0] == 0
+    assert updated(emulator) == names
+
+
+def test_one_that_is_still_on_its_way_goes_before_the_others(
+    project: Project, emulator: Emulator
+) -> None:
+    names = ["e0", "e1"]
+    assert apply(project, emulator, fleet(2, *names))[0] == 0
+    (first,) = [e for e in emulator.endpoints() if e["versions"][0]["settings"]["name"] == "e1"]
+    emulator.set_status(first["id"], "SLEEPING")
+    made = plan(project, emulator, fleet(3, *names))
+    assert [c.behind for c in made.changes] == [(), ("Endpoint/e0",)]
+    emulator.set_status(first["id"], "RUNNING")
+    emulator.fail_next_rollout("*", "never")
+    assert apply(project, emulator, fleet(3, *names), timeout=60.0)[0] == 9
+    made = plan(project, emulator, fleet(3, *names))
+    assert [(c.action, c.behind) for c in made.changes] == [
+        ("verify", ()),
+        ("update", ("Endpoint/e0",)),
+    ]
+
+
+def test_an_awake_one_goes_first(project: Project, emulator: Emulator) -> None:
+    """One that sleeps proves nothing."""
+    names = ["e0", "e1"]
+    assert apply(project, emulator, fleet(2, *names))[0] == 0
+    (first,) = [e for e in emulator.endpoints() if e["versions"][0]["settings"]["name"] == "e0"]
+    emulator.set_status(first["id"], "SLEEPING")
+    made = plan(project, emulator, fleet(3, *names))
+    assert [c.behind for c in made.changes] == [("Endpoint/e1",), ()]

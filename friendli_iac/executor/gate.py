@@ -109,7 +109,8 @@ def _await_proof(
             failure.idle = recovering and not was_changing
             raise failure
         if elapsed >= (rollout.timeout or context.timeout):
-            raise _late(address, observed, elapsed, judged=rollout.timeout is not None)
+            failure = _late(observed, elapsed, kind.newest_version(api, resource.id))
+            raise failure if rollout.timeout else timed_out(address, failure.why)
         context.pause(wait)
         wait = min(wait * 1.5, LONGEST_POLL)
 
@@ -126,15 +127,13 @@ def _check_ours(resource: Resource, observed: Observed, version: int | None) -> 
         raise Failure("taken over", _others(version), observed, version)
 
 
-def _late(address: str, observed: Observed, elapsed: float, *, judged: bool) -> Exception:
-    """What the end of the time means: a verdict, where the manifest set it and nothing serves; else
-    only the end of our patience. An update that is under way cannot be called off.
+def _late(observed: Observed, elapsed: float, version: int | None) -> Failure:
+    """What the end of the time means where the manifest set it: otherwise it only ends our
+    patience.
     """
     phase = f", {observed.phase}" if observed.phase else ""
     why = f"it does not serve after {elapsed:.0f} s: {observed.status}{phase}"
-    if judged:
-        return Failure("late", why, observed)
-    return timed_out(address, why)
+    return Failure("late", why, observed, version)
 
 
 def timed_out(address: str, why: str) -> TimedOut:
@@ -250,7 +249,8 @@ def _verified(
     asked = f"probe not sent: {answer.why}" if answer.why else ""
     asked = "probed" if answer.result == "good" else asked
     if unproved and behind:
-        asked += f"; the API counts 0 of {counted.current} replicas with the newest version"
+        counted_out = f"the API counts 0 of {counted.current} replicas with the newest version"
+        asked = "; ".join(filter(None, [asked, counted_out]))
     baked = Rollout.of(resource.prior.spec).bake if resource.prior else 0
     remark = [asked, f"baked for {format_duration(int(baked))}" if baked else ""]
     return Served(version, observed.status, unproved, "; ".join(filter(None, remark)))
@@ -262,6 +262,8 @@ def fence_now(resource: Resource, observed: Observed | None, version: int | None
     """
     ours = resource.fence.version
     if ours is not None and version is not None and version > ours:
+        return Fence(ours)
+    if version is None:  # it was not asked for, or cannot be read
         return Fence(ours)
     return Fence(version, observed.updated_at if observed else None)
 
