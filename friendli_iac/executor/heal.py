@@ -9,20 +9,27 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import NoReturn
 
-from friendli_iac.core.canonical import canonical_json, digest
-from friendli_iac.core.diff import flatten, keep
+from friendli_iac.core.canonical import digest
 from friendli_iac.core.journal import NOT_APPLIED, Entry
-from friendli_iac.core.pins import remote
 from friendli_iac.core.plan import Change
 from friendli_iac.core.planner import seen_digest
-from friendli_iac.core.state import Applied, Fence, Pin, Resource, Stage
+from friendli_iac.core.rollback import good_settings, left_out, lost_values, same_settings
+from friendli_iac.core.state import Applied, Fence, Stage
 from friendli_iac.errors import ApiError, RolledBack, RolloutFailed, StalePlan, Unreachable
 from friendli_iac.executor.context import Context
 from friendli_iac.executor.effects import perform
 from friendli_iac.executor.gate import Failure, Served, fence_now, timed_out, wait_until_served
-from friendli_iac.resources.base import Kind, Step
+from friendli_iac.executor.verdicts import (
+    bill,
+    halted,
+    kept,
+    not_ours,
+    remedy,
+    rolled_back,
+    stuck,
+)
+from friendli_iac.resources.base import Step
 from friendli_iac.resources.rollout import Rollout
-from friendli_iac.resources.spec import copied, drop_path, get_path, leaves, overlay, set_path
 
 RETRIES = 2  # of what failed for a cause that passes, such as a download
 RETRY_PAUSE = 10.0  # seconds, doubled each time
@@ -62,7 +69,7 @@ def prove(context: Context, change: Change, *, version_needed: bool, recovering:
         pin = context.known.state.resources[change.address].pin
         if rolling_back and pin and pin.key:  # one without was set by hand: it did what was asked
             kind, _ = context.kind_of(change.address)
-            raise _rolled_back(pin, served, _left(kind, pin, resource))
+            raise rolled_back(pin, served, left_out(kind, pin, resource))
         return served
 
 
@@ -104,31 +111,31 @@ def _heal(context: Context, change: Change, failure: Failure) -> NoReturn:
     rollout = Rollout.of(pending.spec)
     if failure.verdict == "taken over":
         _write(context, address, failure, None)
-        raise _not_ours(address, failure)
+        raise not_ours(address, failure)
     late = failure.verdict == "late" and not (failure.observed and failure.observed.strange)
     if resource.pin and resource.pin.stage == "owed":
         if late:  # it stays owed, and may still get there
             raise timed_out(address, failure.why)
         dropped = failure.verdict == "kept"
         _write(context, address, failure, "stuck", outcome=NOT_APPLIED if dropped else "failed")
-        raise _stuck(address, failure.why)
+        raise stuck(address, failure.why)
     if failure.verdict == "kept":
         _write(context, address, failure, "kept", outcome=NOT_APPLIED)
-        raise _kept(address, failure)
+        raise kept(address, failure)
     if resource.deposed:
         _restore(context, change, failure, rollout)
     if resource.prior is None:
         _end(context, change, failure, rollout)
     if late:  # an update on its way cannot be called off
         raise timed_out(address, failure.why)
-    lost = _lost(kind, resource)
+    lost = lost_values(kind, resource)
     if lost:
         failure.why += f"; and nobody knows what was there before at {', '.join(lost)}"
-    if not rollout.rolls_back or lost or _same(kind, resource.prior.spec, pending.spec):
+    if not rollout.rolls_back or lost or same_settings(kind, resource.prior.spec, pending.spec):
         _write(context, address, failure, "halted")
-        raise _halted(kind, address, resource, failure)
+        raise halted(kind, address, resource, failure)
     _write(context, address, failure, "owed")
-    _roll_back(context, change, failure, _good(kind, resource.prior, pending))
+    _roll_back(context, change, failure, good_settings(kind, resource.prior, pending))
 
 
 def _roll_back(context: Context, change: Change, failure: Failure, good: Applied) -> NoReturn:
@@ -145,10 +152,10 @@ def _roll_back(context: Context, change: Change, failure: Failure, good: Applied
         raise  # it stays owed: the next apply sends it
     except StalePlan as error:
         _restage(context, address, "halted")
-        raise _not_ours(address, replace_why(failure, "; ".join(error.moved))) from error
+        raise not_ours(address, replace_why(failure, "; ".join(error.moved))) from error
     except ApiError as error:
         _restage(context, address, "stuck")
-        raise _stuck(address, f"the API refused to take the good settings back: {error}") from error
+        raise stuck(address, f"the API refused to take the good settings back: {error}") from error
     failed = failure.observed is not None and failure.observed.health == "failed"
     prove(context, back, version_needed=True, recovering=failed)
     raise AssertionError("a rollback that serves is told as one")
@@ -178,7 +185,7 @@ def _restore(context: Context, change: Change, failure: Failure, rollout: Rollou
     raise RolledBack(
         f"its replacement does not serve: {failure.why}",
         safe=f"{old} serves on; {left}.",
-        next=_remedy(failure),
+        next=remedy(failure),
     )
 
 
@@ -192,8 +199,8 @@ def _end(context: Context, change: Change, failure: Failure, rollout: Rollout) -
         raise RolloutFailed(
             failure.why,
             safe=f"{resource.id} was kept for a look at it (onCreateFailure: keep), and may bill"
-            f"{_bill(kind, resource)}.",
-            next=f"{_remedy(failure)} To end it: friendli-iac destroy --target {address}",
+            f"{bill(kind, resource)}.",
+            next=f"{remedy(failure)} To end it: friendli-iac destroy --target {address}",
         )
     end = _follow_up(context, change, "end", failure, None)
     try:
@@ -202,109 +209,13 @@ def _end(context: Context, change: Change, failure: Failure, rollout: Rollout) -
         raise RolloutFailed(
             failure.why,
             safe=f"{resource.id} could not be terminated ({error}), and may bill"
-            f"{_bill(kind, resource)}.",
-            next=f"The next apply tries again, or end it in the web page. {_remedy(failure)}",
+            f"{bill(kind, resource)}.",
+            next=f"The next apply tries again, or end it in the web page. {remedy(failure)}",
         ) from error
     raise RolloutFailed(
         failure.why,
         safe=f"{resource.id} was terminated: it does not bill any more.",
-        next=_remedy(failure),
-    )
-
-
-def _good(kind: Kind, prior: Applied, failed: Applied) -> Applied:
-    """The last good settings, with what only we keep as it is wanted now. They are proved as they
-    were proved before, where they were.
-    """
-    sent = keep(kind, prior.spec, lambda leaf: not leaf.local)
-    own = keep(kind, failed.spec, lambda leaf: leaf.local)
-    if "rollout" in own and "probe" in prior.spec.get("rollout", {}):
-        own["rollout"] = {**own["rollout"], "probe": prior.spec["rollout"]["probe"]}
-    own.pop("versionComment", None)  # it is about the version that failed
-    for path in get_path(own, "lifecycle.ignoreChanges", []):  # others set it: it stays as it is
-        drop_path(sent, path)
-        if (live := get_path(failed.spec, path)) is not None:
-            set_path(sent, path, copied(live) if isinstance(live, dict) else live)
-    return replace(failed, spec=overlay(kind.model, sent, own), asked=prior.asked)
-
-
-def _lost(kind: Kind, resource: Resource) -> list[str]:
-    """What was tried, and cannot be taken back: the API never shows what was there before, and
-    somebody else sent it.
-    """
-    marks, known = leaves(kind.model), flatten(kind, resource.prior.spec if resource.prior else {})
-    blocks = {path.rpartition(".")[0] for path in known}
-    tried = resource.trial.bad if resource.trial and resource.adopted else {}
-    return [p for p in tried if marks[p].write_only and p.rpartition(".")[0] not in blocks]
-
-
-def _same(kind: Kind, one: dict[str, object], other: dict[str, object]) -> bool:
-    return canonical_json(remote(kind, one)) == canonical_json(remote(kind, other))
-
-
-def _bill(kind: Kind, resource: Resource) -> str:
-    cost = kind.hourly_cost(resource.applied.spec)
-    return f" up to ${cost[1]:.2f} /h" if cost else ""
-
-
-def _remedy(failure: Failure) -> str:
-    remedy = (
-        f"{failure.fault.remedy[0].upper()}{failure.fault.remedy[1:]}. " if failure.fault else ""
-    )
-    return (
-        f"{remedy}Change the manifest; or to try the same again: friendli-iac apply --retry-failed."
-    )
-
-
-def _left(kind: Kind, pin: Pin, resource: Resource) -> list[str]:
-    """What was new in the version that failed. The API documents no way to take a setting back, and
-    not whether one that is left out goes.
-    """
-    sent = remote(kind, resource.applied.spec)
-    return [path for path in pin.bad if path not in sent]
-
-
-def _rolled_back(pin: Pin, served: Served, left: list[str]) -> RolledBack:
-    version = f" as version {served.version}" if served.version is not None else ""
-    perhaps = f" Left out, and perhaps still in force: {', '.join(left)}." if left else ""
-    return RolledBack(
-        pin.story,
-        safe=f"The last good settings serve again{version} ({served.status}).{perhaps}",
-        next="What failed is not sent again until the manifest says something else; to try the "
-        "same again: friendli-iac apply --retry-failed.",
-    )
-
-
-def _kept(address: str, failure: Failure) -> RolledBack:
-    return RolledBack(
-        failure.why,
-        safe="The version from before serves on; nothing else was sent.",
-        next="See the Versions tab in the web page for the cause. " + _remedy(failure),
-    )
-
-
-def _halted(kind: Kind, address: str, resource: Resource, failure: Failure) -> RolloutFailed:
-    return RolloutFailed(
-        failure.why,
-        safe=f"{resource.id} was left as it is, and may bill{_bill(kind, resource)}.",
-        next=f"{_remedy(failure)} Or go back: friendli-iac rollback {address}",
-    )
-
-
-def _stuck(address: str, why: str) -> RolloutFailed:
-    return RolloutFailed(
-        f"it needs attention: the rollback failed, too: {why}",
-        safe="Nothing more is sent for it by itself.",
-        next=f"Look at it in the web page; friendli-iac history {address} lists what was sent. "
-        f"To go back further: friendli-iac rollback {address} --to VERSION",
-    )
-
-
-def _not_ours(address: str, failure: Failure) -> RolloutFailed:
-    return RolloutFailed(
-        failure.why,
-        safe="Nothing more was sent: what somebody else did is not overwritten.",
-        next="friendli-iac plan shows how it stands, and what an apply would do.",
+        next=remedy(failure),
     )
 
 

@@ -12,6 +12,7 @@ from typing import Any, Protocol
 
 from friendli_iac.resources import instances
 from friendli_iac.resources.base import Action, Address, Fault, Health, Observed, Replicas, Step
+from friendli_iac.resources.endpoint_body import body_of, option_of
 from friendli_iac.resources.endpoint_errors import explain
 from friendli_iac.resources.endpoint_spec import EndpointSpec
 from friendli_iac.resources.rollout import probe_complaint, probe_request
@@ -45,20 +46,6 @@ _READABLE = {
 }
 
 _COUNTS = ("currReplicaCnt", "desiredReplicaCnt", "updatedReplicaCnt")
-
-# Manifest path -> key of `advanced`, which alone of all bodies is snake_case.
-_ADVANCED = {
-    "engine.maxBatchSize": "max_batch_size",
-    "engine.maxInputLength": "max_input_length",
-    "engine.maxContextLength": "max_context_length",
-    "engine.maxTokenCount": "max_token_count",
-    "engine.contentLogging": "enable_content_logging",
-    "engine.tokenizer.addSpecialTokens": "tokenizer_add_special_tokens",
-    "engine.tokenizer.skipSpecialTokens": "tokenizer_skip_special_tokens",
-    "engine.queue.timeoutMs": "queue_timeout_ms",
-    "engine.queue.backpressure.metric": "queue_backpressure_metric_kind",
-    "engine.queue.backpressure.threshold": "queue_backpressure_metric_threshold",
-}
 
 
 class EndpointApi(Protocol):
@@ -127,7 +114,7 @@ class EndpointKind:
                 f"autoscaling.maxReplicas {high} would be below minReplicas {low}: {stays}"
             )
         moves = "instance.gpu" in changed or "instance.count" in changed
-        if moves and "instance" in target and _option(target) is None:
+        if moves and "instance" in target and option_of(target) is None:
             gpu, count = target["instance"].get("gpu"), target["instance"].get("count")
             found.append(f"no instance of gpu {gpu} with count {count} is known: {stays}")
         source = get_path(target, "model.huggingFace", {})
@@ -213,13 +200,14 @@ class EndpointKind:
         self, api: EndpointApi, step: Step, *, id: str | None, spec: Spec, comment: str, key: str
     ) -> str | None:
         if step == "create":
-            body = {"projectId": spec["project"], **_body(spec), "initialVersionComment": comment}
+            sent = {"projectId": spec["project"], **body_of(spec)}
+            body = {**sent, "initialVersionComment": comment}
             answer = api.create_endpoint(body, key=key)
             told = answer.get("id") or answer.get("endpointId")  # not today; welcome when it comes
             return str(told) if told else None
         assert id is not None, f"{step} needs an id"
         if step == "update":
-            api.update_endpoint(id, {**_body(spec), "newVersionComment": comment}, key=key)
+            api.update_endpoint(id, {**body_of(spec), "newVersionComment": comment}, key=key)
         elif step == "delete":
             api.delete_endpoint(id, key=key)
         else:
@@ -281,38 +269,6 @@ class EndpointKind:
 
 def _count(value: object) -> int | None:
     return value if isinstance(value, int) and not isinstance(value, bool) else None
-
-
-def _body(spec: Spec) -> dict[str, Any]:
-    """The whole object, as create and update share it: an update never leaves anything to chance,
-    because whether the API merges or replaces what a body leaves out is documented nowhere.
-    """
-    body: dict[str, Any] = {"name": spec["name"]}
-    source = {
-        "instanceOptionId": _option(spec),  # a GPU that an answer named and no table knows stays
-        "hfModelRepo": get_path(spec, "model.huggingFace.repo"),
-        "hfModelRepoRevision": get_path(spec, "model.huggingFace.revision"),
-        "uploadedModelId": get_path(spec, "model.uploaded.id"),
-    }
-    body |= {key: value for key, value in source.items() if value is not None}
-    values = {key: get_path(spec, path) for path, key in _ADVANCED.items()}
-    body["advanced"] = {key: value for key, value in values.items() if value is not None}
-    scaling = spec.get("autoscaling", {})
-    if "replicas" in scaling:
-        body["simplescale"] = {"replicas": scaling["replicas"]}
-    elif scaling:
-        body["autoscalingPolicy"] = {
-            "minReplica": scaling["minReplicas"],
-            "maxReplica": scaling["maxReplicas"],
-            "cooldownPeriod": scaling["cooldown"],
-        }
-    return body
-
-
-def _option(spec: Spec) -> str | None:
-    instance = spec.get("instance", {})
-    known = instances.option_id(instance.get("gpu", ""), instance.get("count", 1))
-    return instance.get("optionId") or known
 
 
 ENDPOINT = EndpointKind()

@@ -1,0 +1,73 @@
+"""What a user is told of a version that does not serve: what is safe, and what to type next."""
+
+from __future__ import annotations
+
+from friendli_iac.core.state import Pin, Resource
+from friendli_iac.errors import RolledBack, RolloutFailed
+from friendli_iac.executor.gate import Failure, Served
+from friendli_iac.resources.base import Kind
+
+
+def bill(kind: Kind, resource: Resource) -> str:
+    """What it may cost, in words."""
+    cost = kind.hourly_cost(resource.applied.spec)
+    return f" up to ${cost[1]:.2f} /h" if cost else ""
+
+
+def remedy(failure: Failure) -> str:
+    """What helps, and how to try again."""
+    first = (
+        f"{failure.fault.remedy[0].upper()}{failure.fault.remedy[1:]}. " if failure.fault else ""
+    )
+    return (
+        f"{first}Change the manifest; or to try the same again: friendli-iac apply --retry-failed."
+    )
+
+
+def rolled_back(pin: Pin, served: Served, left: list[str]) -> RolledBack:
+    """That the good settings serve again; `left` are paths that may still be in force."""
+    version = f" as version {served.version}" if served.version is not None else ""
+    perhaps = f" Left out, and perhaps still in force: {', '.join(left)}." if left else ""
+    return RolledBack(
+        pin.story,
+        safe=f"The last good settings serve again{version} ({served.status}).{perhaps}",
+        next="What failed is not sent again until the manifest says something else; to try the "
+        "same again: friendli-iac apply --retry-failed.",
+    )
+
+
+def kept(address: str, failure: Failure) -> RolledBack:
+    """That the service kept the version from before."""
+    return RolledBack(
+        failure.why,
+        safe="The version from before serves on; nothing else was sent.",
+        next="See the Versions tab in the web page for the cause. " + remedy(failure),
+    )
+
+
+def halted(kind: Kind, address: str, resource: Resource, failure: Failure) -> RolloutFailed:
+    """That what failed was left as it is."""
+    return RolloutFailed(
+        failure.why,
+        safe=f"{resource.id} was left as it is, and may bill{bill(kind, resource)}.",
+        next=f"{remedy(failure)} Or go back: friendli-iac rollback {address}",
+    )
+
+
+def stuck(address: str, why: str) -> RolloutFailed:
+    """That a person must look."""
+    return RolloutFailed(
+        f"it needs attention: the rollback failed, too: {why}",
+        safe="Nothing more is sent for it by itself.",
+        next=f"Look at it in the web page; friendli-iac history {address} lists what was sent. "
+        f"To go back further: friendli-iac rollback {address} --to VERSION",
+    )
+
+
+def not_ours(address: str, failure: Failure) -> RolloutFailed:
+    """That it is somebody else's to mend."""
+    return RolloutFailed(
+        failure.why,
+        safe="Nothing more was sent: what somebody else did is not overwritten.",
+        next="friendli-iac plan shows how it stands, and what an apply would do.",
+    )
