@@ -42,6 +42,8 @@ def in_order(changes: Iterable[Change]) -> tuple[list[Change], list[str]]:
 
 def _in_waves(changes: Sequence[Change]) -> list[Change]:
     """The changes by wave. What waits for one of a later wave is in that wave, too."""
+    if all(change.wave == 1 for change in changes):
+        return list(changes)
     waves: dict[str, int] = {}
     for change in changes:
         waves[change.address] = max([change.wave, *(waves.get(a, 1) for a in change.waits_for)])
@@ -65,14 +67,19 @@ def _one_first(changes: Sequence[Change]) -> list[Change]:
                     touched.setdefault((path, source), []).append(change)
         for path, source in change.tries:
             touched.setdefault((path, source), []).append(change)
-    for rank in (_by_worth, None):
+    groups = [group for group in touched.values() if len(group) > 1]
+    found = list(changes)
+    for rank in (_by_worth, None) if groups else ():
         behind: dict[str, list[str]] = {}
-        for group in touched.values():
+        for group in groups:
             first, *others = sorted(group, key=rank) if rank else group
             for change in others:
                 if first.address not in behind.setdefault(change.address, []):
                     behind[change.address].append(first.address)
-        found = [replace(c, behind=tuple(behind.get(c.address, ()))) for c in changes]
+        found = [
+            replace(c, behind=tuple(behind[c.address])) if c.address in behind else c
+            for c in changes
+        ]
         if rank is None or not _circular(found):
             break
     return found
@@ -97,6 +104,8 @@ def held_behind(changes: Sequence[Change]) -> list[Change]:
     what depends on it, and others that one line would have try the same.
     """
     held: dict[str, Change] = {c.address: c for c in changes if c.held}
+    if not held:
+        return list(changes)
     found = []
     for change in changes:
         why = _why_held(change, held.values()) if change.action in FORWARD else ""
