@@ -123,6 +123,7 @@ def test_where_nothing_serves_the_last_good_settings_go_out_again(
     assert live(emulator)["serving"] == 2, "as one more version"
     proof = "good" if wanted == BIGGER else "unverified"  # a model cannot be read back
     assert outcomes(project) == ["unverified", "rolled back", proof]
+    assert resource(project)["pin"]["stage"] == "rolled back", "nothing is owed any more"
     assert "more memory than 1x H100" in done.outcomes[0].text
     emulator.clear_requests()
     assert apply(project, emulator, wanted)[0] == 5
