@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+
 import pytest
 
 from friendli_iac.emulator import Emulator
@@ -208,3 +210,36 @@ def test_a_kill_in_between_leaves_one(
     assert names(emulator) == ["chat"]
     assert live(emulator)["id"] != old
     assert "No changes" in project.run("plan").out
+
+
+def test_a_rollback_never_ends_what_has_expired(project: Project, emulator: Emulator) -> None:
+    short = "  lifecycle: {expires: 1h}\n"
+    for repo in ("acme/one", "acme/two"):
+        project.write(manifest(repo=repo, more=short))
+        assert project.apply().code == 0
+    state = project.state
+    state["resources"]["Endpoint/chat"]["created"] -= 7200
+    project.state_path.write_text(json.dumps(state))
+    emulator.clear_requests()
+    done = project.run("rollback", "Endpoint/chat", "--yes")
+    assert done.code == 0, done
+    assert live(emulator)["status"] == "RUNNING"
+    assert live(emulator)["versions"][-1]["settings"]["hfModelRepo"] == "acme/one"
+
+
+def test_what_has_expired_and_is_protected_holds_nothing_else_up(
+    project: Project, emulator: Emulator
+) -> None:
+    both = "  lifecycle: {expires: 1h, preventDestroy: true}\n"
+    assert apply(project, emulator, manifest(more=both))[0] == 0
+    emulator.advance(7200)
+    code, done = apply(project, emulator, manifest(more=both) + "---\n" + manifest("other"))
+    assert code == 0, done
+    assert names(emulator) == ["chat", "other"]
+    (chat,) = [c for c in done.plan.changes if c.address == "Endpoint/chat"]
+    assert "it has expired, and is protected" in chat.notes[0]
+    freed = both.replace("true", "false")
+    assert apply(project, emulator, manifest(more=freed) + "---\n" + manifest("other"))[0] == 0
+    emulator.advance(60)
+    statuses = sorted(e["status"] for e in emulator.endpoints())
+    assert statuses == ["RUNNING", "TERMINATED"]

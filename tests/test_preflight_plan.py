@@ -170,3 +170,29 @@ def test_the_token_is_nowhere(project: Project, hub: FakeHub) -> None:
         assert TOKEN not in result.out + result.err
     assert TOKEN not in project.everything_written()
     assert {request.token for request in hub.requests} == {TOKEN}
+
+
+def test_a_rollback_of_a_branch_holds_the_branch_off(
+    project: Project, hub: FakeHub, emulator: Emulator
+) -> None:
+    """The manifest says `dev`, and its commit was sent: both are the same wish."""
+    repo = hub.repos["acme/model"]
+    first = repo.refs["main"]
+    project.write(at("main"))
+    assert project.apply().code == 0
+    repo.refs["dev"] = repo.push(model(), name="dev")
+    repo.refs["main"] = first
+    project.write(at("dev"))
+    assert project.apply().code == 0
+    assert served(emulator) == repo.refs["dev"]
+    done = project.run("rollback", "Endpoint/chat", "--yes")
+    assert done.code == 0, done
+    assert "main.yaml:6" in done.err
+    assert served(emulator) == first
+    assert asked(project) == {REVISION: "main"}
+    held = project.apply()
+    assert held.code == 5, held
+    assert "asked for as dev" in held.out
+    assert served(emulator) == first
+    project.write(at("main"))
+    assert "No changes" in project.run("plan").out

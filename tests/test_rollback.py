@@ -48,7 +48,8 @@ def test_the_previous_good_version_comes_back_as_a_new_one(
 
 def test_git_still_says_the_bad_thing_and_is_held_off(two: Project, emulator: Emulator) -> None:
     done = rollback(two)
-    assert "main.yaml:6" in done.err and "make it acme/one" in done.err, done
+    assert "main.yaml:6" in done.err, done
+    assert "make it acme/one" in done.err, done
     emulator.clear_requests()
     held = two.apply()
     assert held.code == 5, held
@@ -57,7 +58,8 @@ def test_git_still_says_the_bad_thing_and_is_held_off(two: Project, emulator: Em
     assert writes(emulator) == []
     two.write(FIRST)
     agreed = two.run("plan")
-    assert agreed.code == 0 and "No changes" in agreed.out, agreed
+    assert agreed.code == 0, agreed
+    assert "No changes" in agreed.out, agreed
     assert two.apply().code == 0
     two.write(endpoint(repo="acme/three"))
     assert two.apply().code == 0

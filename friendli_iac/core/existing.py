@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from friendli_iac.core.diff import FieldChange, difference, keep
 from friendli_iac.core.pins import HOLDS_ALL, held_off, hold, in_force, remote, trial
 from friendli_iac.core.plan import Change, Hold
+from friendli_iac.core.rollback import good_settings, lost_values
 from friendli_iac.core.scene import Rollback, Scene, Wish
 from friendli_iac.core.state import Applied, Pin, Resource, Trial
 from friendli_iac.core.wishes import after, located, own_fields
@@ -75,6 +76,10 @@ def existing(
         notes = (*notes, f"version {since} was not made by us")
     rollback = scene.rollbacks.get(address)
     ends = get_path(target, "lifecycle.expires")
+    if wanted.expired and action == "terminate" and _is_protected(wish, resource):
+        action, reason = "no-op", ""
+        notes = (*notes, "it has expired, and is protected: it goes on, and bills, until "
+                 "`preventDestroy: false` is said")  # fmt: skip
     if action in ("update", "terminate"):
         reason = rollback.reason if rollback else wanted.reason or reason
     steps = kind.steps(action, observed, target)
@@ -89,6 +94,7 @@ def existing(
         reason = f"{resource.deposed.id} is left over from a replacement"
     elif resource.deposed and action != "terminate":
         notes = (*notes, f"{resource.deposed.id} is left over from a replacement, and ends later")
+    tried = None if rollback or wanted.reason else _trial(kind, wish, action, wanted, resource)
     return Change(
         address,
         action,
@@ -103,8 +109,10 @@ def existing(
         notes=notes,
         cost_before=live_cost(kind, observed, found.before),
         cost_after=NOTHING if at_rest else kind.hourly_cost(target),
-        trial=None if rollback or wanted.reason else _trial(kind, wish, action, wanted, resource),
+        trial=tried,
+        restorable=tried is None or not lost_values(kind, _good(kind, resource, goal), tried),
         pin=_pin(kind, rollback, applied, target, sent) if rollback else wanted.pin,
+        overdue=wanted.expired and action == "terminate",
         believes=applied if believed and resource.pending is None else None,
         leftover=leftover,
         tries=_tries(wish, action, resource),
@@ -118,13 +126,13 @@ def existing(
 
 def _wanted(scene: Scene, kind: Kind, wish: Wish, resource: Resource) -> _Wanted:
     spec, pin = wish.spec, resource.pin
+    if str(wish.address) in scene.rollbacks:  # which has a pin of its own, or needs none
+        return _Wanted(spec, unpins=pin is not None)
     ends = get_path(spec, "lifecycle.expires")
     if ends and resource.created and expiry(ends, resource.created) <= scene.now:
         return _Wanted(spec, reason=f"it has expired ({ends})", expired=True)
     if pin is None:
         return _Wanted(spec)
-    if str(wish.address) in scene.rollbacks:  # which has a pin of its own, or needs none
-        return _Wanted(spec, unpins=True)
     left = None if scene.retry_failed else in_force(kind, pin, spec)
     if left is None:
         return _Wanted(spec, unpins=True)
@@ -231,6 +239,19 @@ def _notes(resource: Resource, observed: Observed) -> tuple[str, ...]:
     return ()
 
 
+def _good(kind: Kind, resource: Resource, goal: Applied) -> Spec:
+    """What a rollback would send."""
+    return good_settings(kind, resource.prior, goal).spec if resource.prior else {}
+
+
+def _is_protected(wish: Wish, resource: Resource) -> bool:
+    """Whether time alone must not end it. Nobody can apply a `false` first where every apply ends
+    it, so that it is said is enough.
+    """
+    asked = get_path(wish.spec, "lifecycle.preventDestroy")
+    return bool(resource.protected if asked is None else asked)
+
+
 def _is_kept(deposed: Resource, target: Spec) -> bool:
     """Whether a replacement that failed is to be kept for a look, as the manifest says still."""
     return deposed.prior is None and not Rollout.of(target).terminates
@@ -264,6 +285,9 @@ def _pin(
     """What holds off the values that a rollback takes back, as long as the manifest says them."""
     old, new = remote(kind, applied.spec), remote(kind, target)
     said = old if rollback.said is None else remote(kind, rollback.said.spec)
+    for path, text in applied.asked.items():  # a branch, where its commit was sent
+        if path in old and said.get(path, "") == text:
+            said = {**said, path: old[path]}
     paths = [field.path for field in sent]
     bad = {p: old[p] for p in paths if p in old and said.get(p) == old[p] != new.get(p)}
     if not bad:

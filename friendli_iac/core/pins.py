@@ -78,7 +78,7 @@ def held_off(pin: Pin, wanted: Spec) -> Spec:
 def hold(pin: Pin, wish: Wish) -> Hold:
     """What a plan says of it."""
     places = dict.fromkeys(str(wish.source(path)) for path in pin.bad if wish.wrote(path))
-    return Hold(dict(pin.bad), pin.story, pin.version, tuple(places))
+    return Hold(dict(pin.bad), pin.story, pin.version, tuple(places), dict(pin.asked))
 
 
 def _same(one: Any, other: Any) -> bool:

@@ -39,6 +39,7 @@ class Hold:
     story: str
     version: int | None = None
     places: tuple[str, ...] = ()  # where the manifest says it, such as `chat.yaml:7`
+    asked: dict[str, str] = field(default_factory=dict)  # as in `Applied`
 
 
 @dataclass(frozen=True)
@@ -86,6 +87,8 @@ class Change:
     leftover: bool = False  # it only ends what a replacement has left
     tries: tuple[tuple[str, str], ...] = ()  # paths on trial, and where the manifests say them
     asleep: bool = False
+    overdue: bool = False  # it has expired, and may end
+    restorable: bool = True  # whether what was before can be sent again
 
     @property
     def impact(self) -> str:

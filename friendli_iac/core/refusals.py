@@ -16,7 +16,8 @@ from friendli_iac.resources.spec import BLANK, get_path
 def refusals(scene: Scene, change: Change) -> list[Refusal]:
     """What stands against one change."""
     found = []
-    if (change.destructive or change.action == "terminate") and change.protected:
+    ends = change.destructive or (change.action == "terminate" and not change.overdue)
+    if ends and change.protected:
         found.append(
             Refusal(
                 change.address,

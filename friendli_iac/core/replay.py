@@ -184,6 +184,7 @@ def _remember(resource: Resource, begun: Entry) -> None:
         {
             "version": resource.fence.version,
             "spec": begun.after.spec,
+            "asked": begun.after.asked,
             "time": begun.time,
             "by": begun.by,
             "commit": begun.commit,

@@ -2,14 +2,24 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import replace
 
 from friendli_iac.core.canonical import canonical_json
 from friendli_iac.core.diff import flatten, keep
 from friendli_iac.core.pins import remote
-from friendli_iac.core.state import Applied, Pin, Resource
+from friendli_iac.core.state import Applied, Pin, Resource, Trial
 from friendli_iac.resources.base import Kind
-from friendli_iac.resources.spec import Spec, copied, drop_path, get_path, leaves, overlay, set_path
+from friendli_iac.resources.spec import (
+    Spec,
+    copied,
+    drop_path,
+    get_path,
+    leaves,
+    overlay,
+    set_path,
+    submodel,
+)
 
 
 def good_settings(kind: Kind, prior: Applied, failed: Applied) -> Applied:
@@ -25,17 +35,31 @@ def good_settings(kind: Kind, prior: Applied, failed: Applied) -> Applied:
         drop_path(sent, path)
         if (live := get_path(failed.spec, path)) is not None:
             set_path(sent, path, copied(live) if isinstance(live, dict) else live)
-    return replace(failed, spec=overlay(kind.model, sent, own), asked=prior.asked)
+    spec = kind.restorable(overlay(kind.model, sent, own), failed.spec)
+    return replace(failed, spec=spec, asked=prior.asked)
 
 
-def lost_values(kind: Kind, resource: Resource) -> list[str]:
-    """What was tried, and cannot be taken back: the API never shows what was there before, and
-    somebody else sent it.
+def lost_values(kind: Kind, good: Spec, trial: Trial | None) -> list[str]:
+    """What was tried, decides what serves, and cannot be taken back with `good`: the API never
+    shows what was there before, and nobody recorded it.
     """
-    marks, known = leaves(kind.model), flatten(kind, resource.prior.spec if resource.prior else {})
-    blocks = {path.rpartition(".")[0] for path in known}
-    tried = resource.trial.bad if resource.trial and resource.adopted else {}
-    return [p for p in tried if marks[p].write_only and p.rpartition(".")[0] not in blocks]
+    marks, known = leaves(kind.model), flatten(kind, good)
+    return [
+        path
+        for path in (trial.bad if trial else ())
+        if marks[path].write_only and path not in known and _decides(kind, path, known)
+    ]
+
+
+def _decides(kind: Kind, path: str, known: Mapping[str, object]) -> bool:
+    """Whether `path` is in a block that must be there, and nothing known takes its place."""
+    top = path.partition(".")[0]
+    block = submodel(kind.model, top)
+    if block is None or not block.REQUIRED:
+        return False
+    key = path.split(".")[1]
+    others = [k for group in block.ALTERNATIVES if key not in group for k in group]
+    return not any(p == f"{top}.{k}" or p.startswith(f"{top}.{k}.") for k in others for p in known)
 
 
 def same_settings(kind: Kind, one: Spec, other: Spec) -> bool:

@@ -91,7 +91,7 @@ class Resource:
     what somebody else made after it is in force again; and so is `before`, which was pending then.
     `created` is in seconds since 1970; `adopted`: somebody else made it. `deposed` is what a
     replacement has taken the place of, and has not ended yet. `history` lists the versions that we
-    made, oldest first: `{version, spec, time, by, commit, key, outcome}`.
+    made, oldest first: `{version, spec, asked, time, by, commit, key, outcome}`.
     """
 
     id: str

@@ -15,7 +15,10 @@ def after(wish: Wish, target: Spec, applied: Applied | None = None) -> Applied:
     """What will have been applied when `target` is in force. What a pin holds off was not asked
     for: there, what was asked for before stays.
     """
-    asked = dict(applied.asked) if applied else {}
+    asked = {}
+    for path, text in applied.asked.items() if applied else ():
+        if get_path(target, path) == get_path(applied.spec, path):  # type: ignore[union-attr]
+            asked[path] = text
     for path, text in wish.asked.items():
         if get_path(target, path) == get_path(wish.spec, path):
             asked[path] = text

@@ -27,11 +27,7 @@ class Snapshot:
     labels: dict[str, str]
     depends_on: tuple[Address, ...]
     version: int
-
-    @property
-    def asked(self) -> dict[str, str]:
-        """What was sent then is exact already."""
-        return {}
+    asked: dict[str, str]
 
     def source(self, path: str = "") -> object:
         """The version: no line of a manifest says this."""
@@ -73,16 +69,19 @@ def rollback_target(
     if record is not None:
         unknown: tuple[str, ...] = ()
         spec, version = record["spec"], int(record["version"])
+        asked = dict(record.get("asked", {}))
     else:
         assert version is not None, "only a version that was asked for may be somebody else's"
         spec, unknown = _theirs(kind, api, address, resource, version)
+        asked = dict(resource.applied.asked)
     applied = resource.applied
     snapshot = Snapshot(
         address=address,
-        spec=_with_our_own(kind, spec, applied.spec),
+        spec=kind.restorable(_with_our_own(kind, spec, applied.spec), applied.spec),
         labels=dict(applied.labels),
         depends_on=tuple(map(Address.parse, applied.depends_on)),
         version=version,
+        asked=asked,
     )
     now = now if theirs else ours
     reason = f"rolled back from version {now} to the settings of version {version}"

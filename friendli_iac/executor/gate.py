@@ -230,7 +230,10 @@ def _verified(
     # Behind a version of somebody else, that a value is as we sent it before says nothing.
     before = earlier[-1]["version"] if earlier else None
     alone = before is None or resource.fence.version in (None, before, before + 1)
-    unproved = tuple(p for p in new if marks[p].write_only and (new[p] != old.get(p) or not alone))
+    gone = [p for p in old if p not in new and not marks[p].local]  # left out: perhaps in force yet
+    unproved = tuple(
+        p for p in [*new, *gone] if marks[p].write_only and (new.get(p) != old.get(p) or not alone)
+    )
     counted = observed.replicas
     behind = counted.updated == 0 and bool(counted.current)
     if answer.result == "good" and not behind:  # it answers, so what it was started with works

@@ -128,14 +128,15 @@ def _heal(context: Context, change: Change, failure: Failure) -> NoReturn:
         _end(context, change, failure, rollout)
     if late:  # an update on its way cannot be called off
         raise timed_out(address, failure.why)
-    lost = lost_values(kind, resource)
+    good = good_settings(kind, resource.prior, pending)
+    lost = lost_values(kind, good.spec, resource.trial)
     if lost:
         failure.why += f"; and nobody knows what was there before at {', '.join(lost)}"
     if not rollout.rolls_back or lost or same_settings(kind, resource.prior.spec, pending.spec):
         _write(context, address, failure, "halted")
         raise halted(kind, address, resource, failure)
     _write(context, address, failure, "owed")
-    _roll_back(context, change, failure, good_settings(kind, resource.prior, pending))
+    _roll_back(context, change, failure, good)
 
 
 def _roll_back(context: Context, change: Change, failure: Failure, good: Applied) -> NoReturn:

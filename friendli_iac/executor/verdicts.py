@@ -27,7 +27,9 @@ def remedy(failure: Failure) -> str:
 def rolled_back(pin: Pin, served: Served, left: list[str]) -> RolledBack:
     """That the good settings serve again; `left` are paths that may still be in force."""
     version = f" as version {served.version}" if served.version is not None else ""
-    perhaps = f" Left out, and perhaps still in force: {', '.join(left)}." if left else ""
+    unseen = f" Unverified, for it is not readable: {', '.join(served.unproved)}."
+    perhaps = unseen if served.unproved else ""
+    perhaps += f" Left out, and perhaps still in force: {', '.join(left)}." if left else ""
     return RolledBack(
         pin.story,
         safe=f"The last good settings serve again{version} ({served.status}).{perhaps}",

@@ -115,6 +115,10 @@ class Kind(Protocol):
         """`target` with what a request must say and neither manifest nor live resource gave."""
         ...
 
+    def restorable(self, good: Spec, failed: Spec) -> Spec:
+        """`good`, with what must be said so that nothing of `failed` stays in force."""
+        ...
+
     def conflicts(self, target: Spec, changed: Collection[str]) -> list[str]:
         """Why no request can bring `target` about, where only the whole of it shows that.
 

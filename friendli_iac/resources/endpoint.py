@@ -104,6 +104,16 @@ class EndpointKind:
             full["instance"].setdefault("count", 1)
         return full
 
+    def restorable(self, good: Spec, failed: Spec) -> Spec:
+        # Whether the API keeps a revision that a body leaves out is not documented. Left out at
+        # first, it was the newest of the branch that every repository of Hugging Face has.
+        kept = copied(good)
+        source = get_path(kept, "model.huggingFace", {})
+        tried = get_path(failed, "model.huggingFace.revision")
+        if "repo" in source and "revision" not in source and tried is not None:
+            source["revision"] = "main"
+        return kept
+
     def conflicts(self, target: Spec, changed: Collection[str]) -> list[str]:
         stays = "one of them is not in the manifest, or ignored, and stays as it is live"
         found = []

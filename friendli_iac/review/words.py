@@ -140,7 +140,11 @@ def held(change: Change) -> list[str]:
     """What a pin holds off, its story, and what lifts it."""
     if change.held is None:
         return []
-    told = [f"{p} {written(_kind(change), p, what)}" for p, what in change.held.values.items()]
+    told = [
+        f"{path} {written(_kind(change), path, what)}"
+        + (f" (asked for as {change.held.asked[path]})" if change.held.asked.get(path) else "")
+        for path, what in change.held.values.items()
+    ]
     values = ", ".join(told) if len(told) <= FEW else "the whole of it"
     places = f"; {', '.join(change.held.places)} says it" * (0 < len(change.held.places) <= FEW)
     version = f"version {change.held.version}: " if change.held.version is not None else ""
@@ -166,6 +170,8 @@ def gate(change: Change) -> str:
         otherwise = "terminated, so that billing stops" if rollout.terminates else "kept as it is"
     else:
         back = "the last good settings again, exit 10"
+        if not change.restorable:
+            back = "left as it is, for nobody knows what was there before"
         otherwise = back if rollout.rolls_back else "left as it is"
     return f"gate: {', '.join(parts)}; else {otherwise}"
 
