@@ -82,6 +82,24 @@ def plans_over_a_network(folder: Path, runs: int, count: int = 1000) -> None:
         report("a tenth of the work by the SDK against our plan", peer.wall / walls[16], None, "x")
 
 
+def levels_of_refresh(folder: Path, runs: int, count: int = 200) -> None:
+    """What `docs/refresh.md` tells of `--refresh`."""
+    with world(folder / "refresh", count) as made:
+        made.latency(RTT * 1000)
+        for command, wanted in (
+            ("plan --refresh none", 0),
+            ("plan", count + math.ceil(count / 100)),
+            ("plan --refresh full", 2 * count + math.ceil(count / 100)),
+            ("drift --refresh fast", count + math.ceil(count / 100)),
+            ("drift", 2 * count + math.ceil(count / 100)),
+        ):
+            made.requests()
+            ours = typical([*PLAN[:-1], *command.split()], made.root, runs=runs, env=made.env)
+            sent = made.requests() / (runs + 1)
+            report(f"requests of `{command}`, {count} endpoints", sent, wanted, "")
+            report(f"`{command}` at 50 ms, wall", ours.wall, None, "s")
+
+
 def plans_without_a_network(folder: Path, runs: int, sizes: tuple[int, ...]) -> None:
     cpus = {}
     for count in sizes:
@@ -108,6 +126,7 @@ def main() -> int:
         "validate": validate,
         "cpu": lambda folder, runs: plans_without_a_network(folder, runs, sizes),
         "network": plans_over_a_network,
+        "refresh": levels_of_refresh,
     }
     with tempfile.TemporaryDirectory() as folder:
         for name, part in parts.items():

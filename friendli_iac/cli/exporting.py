@@ -71,12 +71,16 @@ def export(
                 )
             wishes = _declared(session, {})
             engine = session.engine(Lines(console), parallelism)
+            if adopt:
+                engine.siblings.check_readable()  # before anything is written
             holds = survey(engine, place, wishes)
             texts = {f"{one.address.name}.yaml": one.text for one in holds.found if one.text}
             if out is None:
                 console.out("---\n".join(texts.values()), newline=False)
             else:
                 wishes = _write_all(session, out, texts)
+            for note in engine.siblings.notes:
+                console.err(f"note: {note}")
             _tell(console, holds)
             if adopt:
                 adopt_all(engine, holds.found, wishes)
@@ -130,6 +134,8 @@ def _tell(console: Console, holds: Survey) -> None:
     """What was left out, and what to do next."""
     for address in holds.ours:
         console.err(f"left out: {address}, which is in state already")
+    for one, owner in holds.theirs:
+        console.err(f"left out: {one.id} ({one.name}), which belongs to the sibling state {owner}")
     for one in holds.ended:
         console.err(f"left out: {one.id} ({one.name}), which is {one.status}")
     for found in holds.found:

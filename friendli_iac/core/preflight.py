@@ -32,6 +32,9 @@ _WEIGHTS = (
     re.compile(r"(?!consolidated|adapter_model).+\.safetensors"),
     re.compile(r".+\.safetensors"),
 )
+# One of several files of weights. More digits than anybody needs are no number of files.
+_PART = re.compile(r"(?P<stem>.+)-(?P<number>\d{1,6})-of-(?P<total>\d{1,6})\.safetensors")
+_SHOWN = 3  # of the names in a list
 
 
 @dataclass(frozen=True)
@@ -111,11 +114,15 @@ def _locked(spec: Spec) -> list[Check]:
     revision = get_path(spec, REVISION)
     if is_commit(revision):
         return []
-    said = f"{revision!r} goes" if revision else "no revision goes"
+    why = (
+        f"{revision!r} goes to Friendli as it is, and which commit that will be is not known"
+        if revision
+        else "no revision is said, and which commit Friendli takes is not known"
+    )
     return [
         Check(
             "UNKNOWN",
-            f"not locked: {said} to Friendli as it is, and which commit that will be is not known",
+            f"not locked: {why}",
             "Write the full commit as model.huggingFace.revision.",
         )
     ]
@@ -158,8 +165,38 @@ def weight_files(known: RepoFacts) -> list[str]:
     return []
 
 
+def _missing_files(found: list[str]) -> tuple[int, int, list[str]]:
+    """How many of the files that `found` names as its own parts are missing, of how many, and the
+    names of the first of them. Nothing is missing where one set of parts is whole.
+    """
+    sets: dict[tuple[str, str], dict[int, int]] = {}  # the numbers, with their digits
+    for name in found:
+        if part := _PART.fullmatch(name):
+            numbers = sets.setdefault((part["stem"], part["total"]), {})
+            numbers[int(part["number"])] = len(part["number"])
+    count = of = 0
+    names: list[str] = []
+    for (stem, total), numbers in sets.items():
+        first = 0 if 0 in numbers else 1
+        wanted = range(first, first + int(total))
+        absent = [number for number in wanted if number not in numbers]
+        if not absent:
+            return 0, 0, []
+        count, of = count + len(absent), of + int(total)
+        digits = max(numbers.values())
+        names += [f"{stem}-{n:0{digits}}-of-{total}.safetensors" for n in absent[:_SHOWN]]
+    return count, of, names
+
+
 def _weights(known: RepoFacts) -> Check:
     found = weight_files(known)
+    missing, of, names = _missing_files(found)
+    if missing:
+        return Check(
+            "fail",
+            f"{missing} of {of} weight files are missing: {_some(names, total=missing)}",
+            "Use a commit that has them all: an upload may have stopped half-way.",
+        )
     if found:
         only = found == ["adapter_model.safetensors"]
         if only:
@@ -219,6 +256,8 @@ def _size(known: RepoFacts, spec: Spec, memory: float | None) -> Check | None:
     found = weight_files(known)
     if not found:
         return None  # that is a failure of its own
+    if _missing_files(found)[0]:
+        return Check("UNKNOWN", "the size of the weights: files are missing")
     sizes = [size for name in found if (size := known.files[name]) is not None]
     if len(sizes) < len(found):
         return Check("UNKNOWN", "the size of the weights: the hub does not tell it")
@@ -266,6 +305,7 @@ def gigabytes(amount: float) -> str:
     return f"{amount:.1f}" if amount >= 0.1 else f"{amount:.3f}"
 
 
-def _some(names: list[str], most: int = 3) -> str:
-    more = f" and {len(names) - most} more" if len(names) > most else ""
-    return ", ".join(names[:most]) + more
+def _some(names: list[str], total: int = 0) -> str:
+    """The first of `names`, and how many more there are, of `total` where that is given."""
+    more = max(total, len(names)) - _SHOWN
+    return ", ".join(names[:_SHOWN]) + (f" and {more} more" if more > 0 else "")

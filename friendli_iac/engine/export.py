@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Container, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
@@ -40,13 +40,15 @@ class Found:
 
 @dataclass(frozen=True)
 class Survey:
-    """What a project holds: what can be exported, what is in state already (addresses), and what
-    has ended, and is left out: a plan would start it again.
+    """What a project holds: what can be exported, what is in state already (addresses), what has
+    ended, and is left out, for a plan would start it again, and what a sibling state has, with the
+    name of that.
     """
 
     found: tuple[Found, ...]
     ours: tuple[str, ...]
     ended: tuple[Observed, ...]
+    theirs: tuple[tuple[Observed, str], ...] = ()
 
 
 def survey(engine: Engine, project: str, wishes: Mapping[Address, Wish]) -> Survey:
@@ -61,13 +63,17 @@ def survey(engine: Engine, project: str, wishes: Mapping[Address, Wish]) -> Surv
         listed = {id for place in places for id in observer.listed[place]}
     found: list[Found] = []
     ended: list[Observed] = []
+    theirs: list[tuple[Observed, str]] = []
+    owners = engine.siblings.owners
     for (kind, _), all_of_them in strangers.items():
         there = sorted(all_of_them, key=lambda one: (one.name, one.id))
         ended += [one for one in there if one.health in ("ending", "stopped")]
         alive = [one for one in there if one.health not in ("ending", "stopped")]
-        found += _Export(KINDS[kind], known.state, wishes, alive).all()
+        theirs += [(one, owners[one.id]) for one in alive if one.id in owners]
+        export = _Export(KINDS[kind], known.state, wishes, alive)
+        found += export.all_but(owners)
     ours = [a for a, resource in known.state.resources.items() if resource.id in listed]
-    return Survey(tuple(found), tuple(ours), tuple(ended))
+    return Survey(tuple(found), tuple(ours), tuple(ended), tuple(theirs))
 
 
 class _Export:
@@ -84,8 +90,8 @@ class _Export:
             if str(address) not in state.resources
         }
 
-    def all(self) -> list[Found]:
-        return [self._found(one) for one in self._alive]
+    def all_but(self, others: Container[str]) -> list[Found]:
+        return [self._found(one) for one in self._alive if one.id not in others]
 
     def _found(self, one: Observed) -> Found:
         twin = self._names[one.project, one.name] > 1
@@ -180,9 +186,14 @@ def _hints(kind: Kind, made: Draft) -> list[str]:
 def adopt_all(engine: Engine, found: Sequence[Found], wishes: Mapping[Address, Wish]) -> None:
     """Takes everything that was found into state, under one lock. What the manifests say of fields
     that the API does not show is believed; where they have a blank, or say nothing, it is unknown.
+    Refused where something came into a state, ours or a sibling's, or one cannot be read.
     """
     with engine.backend.lock("export", engine.environ, 0):
         known, _ = engine.known()
+        siblings = engine.siblings.anew()  # they may have changed since the survey
+        siblings.check_readable()
+        for one in found:
+            siblings.check_free(one.observed.id)
         _check_free(known.state, [begun.address for begun in known.open.values()], found)
         context = engine.context(known, ApplyOptions())
 

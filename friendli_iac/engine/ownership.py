@@ -38,13 +38,15 @@ def adopt(
     """Takes an existing resource into state. `settings` are `spec.PATH=VALUE` for what the API does
     not tell; labels and lifecycle come from the manifest (`wish`).
 
-    UsageError for a setting that is none; Refused when address or id are taken; NotFound.
+    UsageError for a setting that is none; Refused when address or id are taken, here or in a
+    sibling state, and where such a state cannot be read; NotFound.
     """
     kind = _kind(address)
     said = _settings(kind, settings)
     with engine.backend.lock("import", engine.environ, 0):
         known, _ = engine.known()
         _free(known.state.resources, address, id)
+        engine.siblings.check_free(id)
         context = engine.context(known, ApplyOptions())
         api = engine.apis[kind.name]
         try:

@@ -147,8 +147,8 @@ class Preflight:
         return found
 
     def checked(self, plan: Plan) -> Plan:
-        """`plan` with the checks of the changes that change a model, and a refusal for each that
-        failed.
+        """`plan` with the checks of the changes that change a model or where it is served, and a
+        refusal for each that failed.
         """
         about = {c.address: c for c in plan.pending_changes if changes_model(c)}
         found = self.look({a: c.after.spec for a, c in about.items() if c.after is not None})
@@ -175,12 +175,15 @@ class Preflight:
 
 
 def changes_model(change: Change) -> bool:
-    """Whether another model would be served than before, or one for the first time."""
+    """Whether another model would be served than before, or one for the first time, or on another
+    instance, whose memory it may not fit.
+    """
     if change.after is None:
         return False
     if change.action in ("create", "replace"):
         return True
-    return change.action == "update" and any(f.path.startswith("model.") for f in change.fields)
+    about = ("model.", "instance.")
+    return change.action == "update" and any(f.path.startswith(about) for f in change.fields)
 
 
 def deadline(environ: Mapping[str, str]) -> float:

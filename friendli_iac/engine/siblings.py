@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 
 from friendli_iac.backends.base import Backend
 from friendli_iac.core.replay import replay
 from friendli_iac.core.strangers import our_ids
-from friendli_iac.errors import StateError
+from friendli_iac.errors import Refused, StateError
 
 
 @dataclass(frozen=True)
@@ -21,19 +21,52 @@ class Siblings:
     backends: Mapping[str, Backend | None] = field(default_factory=dict)
 
     @property
-    def ids(self) -> set[str]:
+    def ids(self) -> Collection[str]:
         """The ids of everything in them."""
+        return self.owners.keys()
+
+    @property
+    def owners(self) -> Mapping[str, str]:
+        """The name of the state that has an id, by id."""
         return self._read[0]
 
     @property
     def notes(self) -> list[str]:
         """A sentence for each that cannot be read: what it holds counts as not ours."""
-        return self._read[1]
+        return [
+            f"the sibling state {name} cannot be read ({why}): what it holds counts as not ours"
+            for name, why in self._read[1].items()
+        ]
+
+    def anew(self) -> Siblings:
+        """The same states, not read yet."""
+        return replace(self)
+
+    def check_readable(self) -> None:
+        """Refused where one cannot be read: what it holds must not become ours, too."""
+        for name, why in self._read[1].items():
+            raise Refused(
+                f"the sibling state {name} cannot be read ({why}): whether it has what is to be "
+                "taken in is not known",
+                safe="Nothing was recorded.",
+                next="Mend it, or take it out of `siblings` in friendli-iac.yaml.",
+            )
+
+    def check_free(self, id: str) -> None:
+        """Refused for what belongs to one of them, and where that cannot be known."""
+        if id in self.owners:
+            raise Refused(
+                f"{id}: it belongs to the sibling state {self.owners[id]}",
+                safe="Nothing was recorded.",
+                next="To take it over: friendli-iac state forget there, then the same here.",
+            )
+        self.check_readable()
 
     @cached_property
-    def _read(self) -> tuple[set[str], list[str]]:
-        ids: set[str] = set()
-        notes = []
+    def _read(self) -> tuple[dict[str, str], dict[str, str]]:
+        """The owners of ids; and why a state cannot be read, by name."""
+        owners: dict[str, str] = {}
+        unread: dict[str, str] = {}
         for name, backend in self.backends.items():
             why = "this version keeps states in files"
             if backend is not None:
@@ -43,10 +76,9 @@ class Siblings:
                     why = str(error)
                 else:
                     if stored.state is not None:
-                        ids |= our_ids(replay(stored.state, stored.entries).state)
+                        held = our_ids(replay(stored.state, stored.entries).state)
+                        owners |= dict.fromkeys(held, name)
                         continue
                     why = "there is none"
-            notes.append(
-                f"the sibling state {name} cannot be read ({why}): what it holds counts as not ours"
-            )
-        return ids, notes
+            unread[name] = why
+        return owners, unread
