@@ -157,6 +157,9 @@ def test_8_when_stopped_while_only_reading(project: Project, emulator: Emulator)
     out, err = running.communicate(timeout=30)
     assert (running.returncode, out) == (8, "")
     assert "Traceback" not in err
+    assert "Nothing was sent." in err
+    assert "journal" not in err
+    assert "apply again" not in err
 
 
 def test_9_when_time_runs_out(project: Project, emulator: Emulator) -> None:

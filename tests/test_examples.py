@@ -182,6 +182,7 @@ def test_05_import_takes_it_in_and_the_next_plan_is_empty(
 def test_07_what_does_not_answer_is_rolled_back(tmp_path: Path, emulator: Emulator) -> None:
     """The README's own commands, in its order, on the emulator inside each of them."""
     project = opened("07-health-gated-rollout", tmp_path, emulator)
+    del project.env["FRIENDLI_PROJECT_ID"]  # --emulator supplies it, and `set` does without
     scripts = blocks((project.root / "README.md").read_text(), "console")
     told = command_lines("\n".join(scripts))
     done = [project.run(*arguments) for arguments in told]

@@ -219,3 +219,24 @@ def test_an_address_that_is_not_in_state(project: Project, emulator: Emulator) -
     wrong = project.run("history", "Endpoint/cat")
     assert wrong.code == 64, wrong
     assert "Did you mean Endpoint/chat?" in wrong.err
+
+
+def test_what_an_update_only_carries_along_is_no_change(
+    project: Project, emulator: Emulator
+) -> None:
+    """The first version says nothing of it, and the next one holds what the service showed."""
+    bare = endpoint().replace("  engine: {maxBatchSize: 64}\n", "")
+    project.write(bare)
+    assert project.apply().code == 0
+    project.write(bare.replace("maxReplicas: 2", "maxReplicas: 3"))
+    assert project.apply().code == 0
+    carried = project.state["resources"][CHAT]["history"][1]["spec"]["engine"]
+    assert "maxBatchSize" in carried, "or there is nothing to test here"
+    shown = project.run("history", CHAT, "--diff", "0", "1")
+    assert shown.out.splitlines() == ["v0 → v1", "  ~ autoscaling.maxReplicas  2 → 3"]
+    back = project.run("history", CHAT, "--diff", "1", "0", "--format", "json").json
+    assert [one["path"] for one in back["fields"]] == ["autoscaling.maxReplicas"]
+    # Where nobody is asked, what was in force then is not known; and that is said.
+    offline = project.run("history", CHAT, "--offline", "--diff", "0", "1").out
+    line = next(line for line in offline.splitlines() if "maxBatchSize" in line)
+    assert line.endswith("(v0 did not say it: what was in force then is not known)")

@@ -251,3 +251,35 @@ def test_json_holds_all_of_it(project: Project, hub: FakeHub) -> None:
     assert document["passed"] is False
     assert document["format_version"] == "1.0"
     assert document["resources"][0]["address"] == "Endpoint/chat"
+
+
+@pytest.mark.parametrize(
+    ("there", "text"),
+    [
+        ([1], "3 of 4 weight files are missing: model-00002-of-00004.safetensors, "),
+        ([1, 2, 4], "1 of 4 weight files are missing: model-00003-of-00004.safetensors"),
+    ],
+)
+def test_weights_of_which_files_are_missing_fail(
+    project: Project, hub: FakeHub, there: list[int], text: str
+) -> None:
+    parts = {f"model-{number:05}-of-00004.safetensors": 4_000_000_000 for number in there}
+    hub.add("acme/model", {**_without(model(), ".safetensors"), **parts})
+    found = levels(project, endpoint())
+    assert [level for said, level in found.items() if said.startswith(text)] == ["fail"], found
+    assert found["the size of the weights: files are missing"] == "UNKNOWN"
+
+
+def test_parts_of_another_upload_beside_a_whole_set_do_not_matter(
+    project: Project, hub: FakeHub
+) -> None:
+    hub.add("acme/model", model(more={"model-00001-of-00003.safetensors": 1}))
+    assert "fail" not in levels(project, endpoint()).values()
+
+
+def test_without_a_revision_nothing_is_said_to_go_to_friendli(
+    project: Project, hub: FakeHub
+) -> None:
+    hub.add("acme/model", private=True)
+    said = "not locked: no revision is said, and which commit Friendli takes is not known"
+    assert said in look(project, endpoint()).out

@@ -196,3 +196,21 @@ def test_a_rollback_of_a_branch_holds_the_branch_off(
     assert served(emulator) == first
     project.write(at("main"))
     assert "No changes" in project.run("plan").out
+
+
+def test_another_instance_is_looked_at_and_other_changes_are_not(
+    project: Project, hub: FakeHub, emulator: Emulator
+) -> None:
+    hub.add("acme/model", model(100))
+    two = endpoint().replace("count: 1", "count: 2")
+    project.write(two)
+    assert project.apply().code == 0
+    hub.requests.clear()
+    project.write(two.replace("maxBatchSize: 64", "maxBatchSize: 32"))
+    assert project.run("plan").code == 0
+    assert hub.requests == []
+    project.write(endpoint())
+    refused = project.run("plan")
+    assert refused.code == 5, refused
+    assert "on 80 GB (1 × H100): they do not fit" in refused.out
+    assert project.apply().code == 5

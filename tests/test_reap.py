@@ -228,3 +228,18 @@ def test_a_person_is_asked(
     terminal.type(answer)
     assert terminal.end() == code
     assert len(writes(emulator)) == sent
+
+
+def test_document_and_exit_code_agree_and_what_was_left_is_told(
+    project: Project, emulator: Emulator
+) -> None:
+    applied(project, emulator, endpoint("kept", more=PROTECTED), endpoint("old", more=PAST))
+    done = project.run(*REAP, "--format", "json")
+    assert done.code == done.json["exit_code"] == 5, done
+    assert done.json["left"] == [
+        {
+            "address": "Endpoint/kept",
+            "reason": "it has expired, and preventDestroy protects it",
+        }
+    ]
+    assert "stopped billing" in done.err

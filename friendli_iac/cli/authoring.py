@@ -83,6 +83,8 @@ def set_(
         changes = edited.before != edited.after
         if changes and not dry_run:
             replace_text(Path(edited.file), edited.before, edited.after)
+    for missing in edited.unchecked:
+        console.err(f"note: not all of it could be checked: {missing}")
     if format_ == "json":
         console.out_json(_edited_json(edited, address, written=changes and not dry_run))
         return 0

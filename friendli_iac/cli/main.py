@@ -14,6 +14,8 @@ from friendli_iac.cli.console import Console
 from friendli_iac.errors import Cancelled, FriendliIacError, UsageError
 
 AGAIN = "Run friendli-iac apply again: it settles what is open."
+BEGUN = "What was begun is in the journal"
+SENDING = frozenset({"apply", "destroy", "rollback", "reap"})  # all others only read, or record
 EXIT_CODES = """\b
 Exit codes:
   0 done, or no changes      1 error                  2 changes (plan --detailed-exitcode), drift
@@ -95,9 +97,10 @@ def run(arguments: list[str], console: Console) -> int:
     except click.exceptions.Exit as error:
         return error.exit_code
     except click.Abort:  # what click makes of KeyboardInterrupt
-        return console.fail(
-            Cancelled("stopped at once", safe="What was begun is in the journal.", next=AGAIN)
-        )
+        stopped = Cancelled("stopped at once", safe="Nothing was sent.")
+        if _sends(arguments):
+            stopped = Cancelled("stopped at once", safe=f"{BEGUN}.", next=AGAIN)
+        return console.fail(stopped)
     except click.ClickException as error:
         return _wrong_usage(console, error)
     except FriendliIacError as error:
@@ -111,10 +114,17 @@ def run(arguments: list[str], console: Console) -> int:
         return console.fail(
             FriendliIacError(
                 f"a defect in friendli-iac: {type(error).__name__}: {error}",
-                safe="What was begun is in the journal; the next apply settles it.",
+                safe=f"{BEGUN}; the next apply settles it."
+                if _sends(arguments)
+                else "Nothing was sent.",
                 next="Please report it, with what FRIENDLI_IAC_DEBUG=1 shows.",
             )
         )
+
+
+def _sends(arguments: list[str]) -> bool:
+    """Whether this command line may send something that changes what is there."""
+    return bool(SENDING.intersection(arguments[:1])) and "--dry-run" not in arguments
 
 
 def _wrong_usage(console: Console, error: click.ClickException) -> int:

@@ -52,18 +52,20 @@ def reap(console: Console, /, dry_run: bool, format_: str, **options: Any) -> in
             code = 0
         else:
             run = Run(session, format_, {**options, "allow_destroy": ()})
+            run.left = left
 
             def make(planner: Callable[..., Plan]) -> Plan:
-                nonlocal left
                 engine = run.engine
                 assert engine is not None, "it is asked for a plan while it applies"
                 state = engine.known()[0].state
-                made, left = ends_only(planner(*expired(state, engine.clock.now())), state)
+                made, barred = ends_only(planner(*expired(state, engine.clock.now())), state)
+                left.clear()
+                left.update(barred)
                 check_permitted(made, None)  # the engine asks only where there is something to do
                 return made
 
             code = run.apply(make, "reap")
-            if code == 0 and run.plan:
+            if run.finished and run.plan:
                 _tell(console, run.plan)
     for address, why in left.items():
         console.err(f"REFUSED {address}: {why}")

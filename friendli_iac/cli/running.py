@@ -32,6 +32,8 @@ class Run:
         self._options = options
         self._plan: Plan | None = None
         self.engine: Engine | None = None  # while it applies
+        self.left: dict[str, str] | None = None  # why, by address: what a reap leaves as it is
+        self.finished = False  # whether all that was begun came to a good end
         self._shown = False
 
     def apply(
@@ -75,6 +77,8 @@ class Run:
                 self._failed(error)
                 raise
         code = exit_code(done.outcomes, held=any(c.held for c in done.plan.changes))
+        self.finished = code == 0
+        code = code or (Refused.exit_code if self.left else 0)
         self._report(done, code)
         return code
 
@@ -116,7 +120,12 @@ class Run:
 
     def _report(self, done: Report, code: int) -> None:
         if self._json:
-            self._console.out_json(_as_json(done, code))
+            document = _as_json(done, code)
+            if self.left is not None:
+                document["left"] = [
+                    {"address": address, "reason": why} for address, why in self.left.items()
+                ]
+            self._console.out_json(document)
             return
         for line in (*done.notices, *done.settled):
             self._console.err(f"note: {line}")

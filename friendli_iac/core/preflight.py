@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
+from friendli_iac.core.weights import missing_files, weight_files
 from friendli_iac.resources import instances
 from friendli_iac.resources.spec import Spec, get_path
 
@@ -24,16 +25,6 @@ Level = Literal["ok", "warn", "fail", "UNKNOWN"]
 _COMMIT = re.compile("[0-9a-f]{40}")
 _WORD = re.compile(r"[\w.-]{1,30}")
 _OTHER_WEIGHTS = (".bin", ".gguf", ".pt", ".pth", ".h5", ".msgpack")
-# The file names of transformers, first what it loads first. Beside them may lie a second copy of
-# the weights, such as consolidated.safetensors.
-_WEIGHTS = (
-    re.compile(r"model\.safetensors"),
-    re.compile(r"model-\d+-of-\d+\.safetensors"),
-    re.compile(r"(?!consolidated|adapter_model).+\.safetensors"),
-    re.compile(r".+\.safetensors"),
-)
-# One of several files of weights. More digits than anybody needs are no number of files.
-_PART = re.compile(r"(?P<stem>.+)-(?P<number>\d{1,6})-of-(?P<total>\d{1,6})\.safetensors")
 _SHOWN = 3  # of the names in a list
 
 
@@ -156,41 +147,9 @@ def _access(known: RepoFacts) -> list[Check]:
     ]
 
 
-def weight_files(known: RepoFacts) -> list[str]:
-    """The safetensors files that would be loaded: those of the top folder, each weight once."""
-    top = sorted(name for name in known.files if "/" not in name)
-    for pattern in _WEIGHTS:
-        if found := [name for name in top if pattern.fullmatch(name)]:
-            return found
-    return []
-
-
-def _missing_files(found: list[str]) -> tuple[int, int, list[str]]:
-    """How many of the files that `found` names as its own parts are missing, of how many, and the
-    names of the first of them. Nothing is missing where one set of parts is whole.
-    """
-    sets: dict[tuple[str, str], dict[int, int]] = {}  # the numbers, with their digits
-    for name in found:
-        if part := _PART.fullmatch(name):
-            numbers = sets.setdefault((part["stem"], part["total"]), {})
-            numbers[int(part["number"])] = len(part["number"])
-    count = of = 0
-    names: list[str] = []
-    for (stem, total), numbers in sets.items():
-        first = 0 if 0 in numbers else 1
-        wanted = range(first, first + int(total))
-        absent = [number for number in wanted if number not in numbers]
-        if not absent:
-            return 0, 0, []
-        count, of = count + len(absent), of + int(total)
-        digits = max(numbers.values())
-        names += [f"{stem}-{n:0{digits}}-of-{total}.safetensors" for n in absent[:_SHOWN]]
-    return count, of, names
-
-
 def _weights(known: RepoFacts) -> Check:
-    found = weight_files(known)
-    missing, of, names = _missing_files(found)
+    found = weight_files(known.files)
+    missing, of, names = missing_files(found)
     if missing:
         return Check(
             "fail",
@@ -253,10 +212,10 @@ def _chat_template(known: RepoFacts) -> Check:
 
 
 def _size(known: RepoFacts, spec: Spec, memory: float | None) -> Check | None:
-    found = weight_files(known)
+    found = weight_files(known.files)
     if not found:
         return None  # that is a failure of its own
-    if _missing_files(found)[0]:
+    if missing_files(found)[0]:
         return Check("UNKNOWN", "the size of the weights: files are missing")
     sizes = [size for name in found if (size := known.files[name]) is not None]
     if len(sizes) < len(found):

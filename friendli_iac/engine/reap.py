@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from friendli_iac.core.plan import Change, Plan
 from friendli_iac.core.state import Resource, State
 from friendli_iac.engine.planning import Selection, Wishes
+from friendli_iac.resources import KINDS
 from friendli_iac.resources.base import Address
 from friendli_iac.resources.expiry import expiry
 from friendli_iac.resources.spec import Spec, get_path
@@ -65,7 +66,7 @@ def ends_only(plan: Plan, state: State) -> tuple[Plan, dict[str, str]]:
     for change in plan.changes:
         if change.id is None:  # it is gone
             continue
-        why = _barred(change, state) if change.action == "terminate" else ""
+        why = _barred(change, state)
         if why:
             left[change.address] = why
         ends = change.action == "terminate" and not why
@@ -80,9 +81,13 @@ def ends_only(plan: Plan, state: State) -> tuple[Plan, dict[str, str]]:
 
 
 def _barred(change: Change, state: State) -> str:
-    if change.protected:
+    resource = state.resources[change.address]
+    health = KINDS[Address.parse(change.address).kind].health(change.status)
+    asked = get_path(resource.applied.spec, "lifecycle.preventDestroy")
+    protected = resource.protected if asked is None else asked
+    if protected and health not in ("ending", "stopped"):  # the plan leaves it alone, too
         return "it has expired, and preventDestroy protects it"
-    if state.resources[change.address].deposed:  # an end would meet what was replaced
+    if change.action == "terminate" and resource.deposed:  # an end would meet what was replaced
         return "it has expired, and its replacement is not finished: friendli-iac apply first"
     return ""
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 
@@ -21,9 +21,9 @@ class Siblings:
     backends: Mapping[str, Backend | None] = field(default_factory=dict)
 
     @property
-    def ids(self) -> Collection[str]:
+    def ids(self) -> set[str]:
         """The ids of everything in them."""
-        return self.owners.keys()
+        return set(self.owners)
 
     @property
     def owners(self) -> Mapping[str, str]:

@@ -87,6 +87,13 @@ class Document:
         _, node, exact = _find(self, path)
         return str(node.value) if exact and isinstance(node, yaml.ScalarNode) else None
 
+    def written(self, path: Keys) -> str | None:
+        """The value at `path` as it stands there: a scalar, or what is between brackets."""
+        _, node, exact = _find(self, path)
+        if exact and isinstance(node, yaml.CollectionNode) and node.flow_style:
+            return self.content[node.start_mark.index : node.end_mark.index]
+        return self.raw(path)
+
     def problem(
         self, rule: str, message: str, path: Keys = (), *, remedy: str = "", key: bool = False
     ) -> Problem:

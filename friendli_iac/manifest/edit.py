@@ -16,14 +16,13 @@ import yaml
 from friendli_iac.errors import FriendliIacError
 from friendli_iac.manifest.document import Document, Keys, chain
 from friendli_iac.manifest.reader import EMPTY, INVALID, read
-from friendli_iac.manifest.spelling import scalar
+from friendli_iac.manifest.spelling import Value, scalar
 
-Scalar = str | int | float | bool
 Pair = tuple[Any, Any]  # of nodes: a key, and its value
 _STEP = 2  # columns, where the file does not show how far it indents
 
 
-def put(document: Document, path: Keys, value: Scalar) -> Document:
+def put(document: Document, path: Keys, value: Value) -> Document:
     """`document` with `value` at `path`; blocks that are missing are made.
 
     FriendliIacError, naming the line, where that cannot be done without touching something else.
@@ -70,7 +69,7 @@ def take_out(document: Document, path: Keys) -> Document:
     return _verified(document, path, cut(document, path, nodes, depth), wanted)
 
 
-def _inserted(document: Document, path: Keys, nodes: list[Pair], value: Scalar) -> str:
+def _inserted(document: Document, path: Keys, nodes: list[Pair], value: Value) -> str:
     """The content with the keys that are missing from `path`, at the end of the last block."""
     content, parent = document.content, nodes[-1][1]
     missing = [str(key) for key in path[len(nodes) - 1 :]]
@@ -79,7 +78,7 @@ def _inserted(document: Document, path: Keys, nodes: list[Pair], value: Scalar) 
     entries: list[Pair] = parent.value
     if parent.flow_style or not entries:
         quote = '"' if entries and entries[-1][0].style == '"' else ""  # it may be JSON
-        text = scalar(value, quote=quote if isinstance(value, str) else "", flow=True)
+        text = scalar(value, quote=quote, flow=True)
         for key in reversed(missing[1:]):
             text = f"{{{scalar(key, quote=quote, flow=True)}: {text}}}"
         text = f"{scalar(missing[0], quote=quote, flow=True)}: {text}"
@@ -148,9 +147,9 @@ def _check(document: Document, path: Keys, nodes: list[Pair], *, scalars_only: b
     if len(nodes) <= len(path) or not scalars_only:
         return
     key, node = nodes[-1]
-    if not isinstance(node, yaml.ScalarNode):
+    if not isinstance(node, yaml.ScalarNode) and not node.flow_style:
         _fail(document, path, "it is no single value", key)
-    if node.style in ("|", ">"):
+    if getattr(node, "style", None) in ("|", ">"):
         _fail(document, path, "it is a block of text", key)
     if node.start_mark.line != node.end_mark.line:
         _fail(document, path, "its value is more than one line long", key)

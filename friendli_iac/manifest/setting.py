@@ -11,14 +11,14 @@ from pydantic import ValidationError
 
 from friendli_iac.errors import FriendliIacError, ManifestError, Problem, UsageError
 from friendli_iac.manifest.document import Document, Keys, split
-from friendli_iac.manifest.edit import Scalar, put, take_out
+from friendli_iac.manifest.edit import put, take_out
 from friendli_iac.manifest.envelope import API_VERSION
 from friendli_iac.manifest.explain import did_you_mean
 from friendli_iac.manifest.files import manifest_texts
 from friendli_iac.manifest.load import MODELS
 from friendli_iac.manifest.model import Declared, Layer, Manifest, Project, origins
 from friendli_iac.manifest.reader import read
-from friendli_iac.manifest.spelling import as_typed, literal
+from friendli_iac.manifest.spelling import Value, as_typed, literal
 from friendli_iac.manifest.write import NOTHING
 from friendli_iac.resources.base import Address
 from friendli_iac.resources.spec import get_path, leaves, parse_value
@@ -35,7 +35,7 @@ class Setting:
     """
 
     path: Keys
-    value: Scalar = ""
+    value: Value = ""
     wanted: Any = None
 
     def __str__(self) -> str:
@@ -54,12 +54,15 @@ class Changed:
 
 @dataclass(frozen=True)
 class Edited:
-    """A file with its settings changed, not written yet."""
+    """A file with its settings changed, not written yet. `unchecked` says which variables have no
+    value here: what they stand for could not be checked.
+    """
 
     file: str
     before: str
     after: str
     changes: tuple[Changed, ...]
+    unchecked: tuple[str, ...] = ()
 
 
 def parse_settings(
@@ -100,7 +103,7 @@ def edit(
     """
     document = first = _document(project, files, address)
     before = _valid(load)
-    old = {setting: document.raw(setting.path) for setting in settings}
+    old = {str(setting): document.written(setting.path) for setting in settings}
     for setting in settings:
         if not here:
             _check_origin(project, before, document, address, setting)
@@ -109,19 +112,32 @@ def edit(
             document = take_out(document, setting.path)
         elif _said(document, setting.path) != repr(setting.value):
             document = put(document, setting.path, setting.value)
-    after = load({document.file: document.text})
+    after, unchecked = _checked(load, document)
     for setting in settings:
-        _check_effect(after.resources.get(address), address, setting)
+        _check_effect(after.resources.get(address) if after else None, address, setting)
     changes = tuple(
         Changed(
             str(setting),
             (first if setting.wanted is None else document).place(setting.path, key=True)[0],
-            old[setting],
-            document.raw(setting.path),
+            old[str(setting)],
+            document.written(setting.path),
         )
         for setting in settings
     )
-    return Edited(document.file, first.text, document.text, changes)
+    return Edited(document.file, first.text, document.text, changes, unchecked)
+
+
+def _checked(load: Load, document: Document) -> tuple[Manifest | None, tuple[str, ...]]:
+    """The manifest with the document as it will be, or None and what is missing where variables
+    have no value: they may be set where the plan is made. ManifestError for any other problem.
+    """
+    try:
+        return load({document.file: document.text}), ()
+    except ManifestError as error:
+        others = [problem for problem in error.problems if problem.rule != "missing-variable"]
+        if others or error.more:
+            raise ManifestError(others or error.problems, error.more) from None
+        return None, tuple(sorted({problem.message for problem in error.problems}))
 
 
 def _said(document: Document, path: Keys) -> str:
@@ -146,18 +162,26 @@ def _setting(address: Address, text: str) -> Setting:
     if path[0] == "metadata":
         return Setting(path, literal(typed), typed)
     inner = ".".join(map(str, path[1:]))
+    leaf = leaves(MODELS[address.kind])[inner]
+    flow = _flow(text, typed) if leaf.nested and typed.lstrip()[:1] in ("{", "[") else None
     try:
-        value = parse_value(MODELS[address.kind], inner, typed)
+        value = parse_value(MODELS[address.kind], inner, typed if flow is None else flow)
     except ValidationError as error:
-        leaf = leaves(MODELS[address.kind])[inner]
         raise UsageError(
             f"{text}: {error.errors()[0]['msg']}", safe=NOTHING, next=leaf.description
         ) from None
-    if not isinstance(value, str | int | float | bool):
-        raise UsageError(
-            f"{text}: {name} is no single value", safe=NOTHING, next="Edit the file by hand."
-        )
+    if flow is not None:
+        return Setting(path, literal(flow), value)
     return Setting(path, as_typed(typed, value), value)
+
+
+def _flow(text: str, typed: str) -> Value:
+    """What a mapping or a list stands for that was typed as YAML on one line."""
+    problems: list[Problem] = []
+    found: Value = read(Document("", typed, 0, len(typed), 0), problems)
+    if problems:
+        raise UsageError(f"{text}: {problems[0].message}", safe=NOTHING, next=problems[0].remedy)
+    return found
 
 
 def _path(address: Address, name: str, text: str) -> Keys:

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import re
-from typing import Any
+from typing import Any, TypeVar
 
 from friendli_iac.manifest.document import Document
 from friendli_iac.manifest.reader import read
 from friendli_iac.manifest.scalars import Ambiguous, plain
+
+# What YAML can say on one line.
+Value = str | int | float | bool | list[Any] | dict[str, Any]
 
 # What no manifest may hold as it is (see `files.check_characters`), and what would end the line.
 _ESCAPED = re.compile(
@@ -15,16 +18,34 @@ _ESCAPED = re.compile(
 )
 
 
-def literal(text: str) -> str:
-    """`text` as a value in a manifest that stands for just that, with no variable in it."""
-    return text.replace("${", "$${")
+T = TypeVar("T")
 
 
-def scalar(value: str | int | float | bool, *, quote: str = "", flow: bool = False) -> str:
+def literal(value: T) -> T:
+    """`value` as it stands in a manifest for just that, with no variable in it."""
+    found: Any = value
+    if isinstance(value, str):
+        found = value.replace("${", "$${")
+    elif isinstance(value, dict):
+        found = {key: literal(inner) for key, inner in value.items()}
+    elif isinstance(value, list):
+        found = [literal(inner) for inner in value]
+    return found  # type: ignore[no-any-return]
+
+
+def scalar(value: Value, *, quote: str = "", flow: bool = False) -> str:
     """`value` as YAML on one line: plain where that can be read in one way only.
 
     `quote` is the quotation mark that a text gets in any case; `flow`: it stands between braces.
     """
+    if isinstance(value, dict):
+        inner = (
+            f"{scalar(key, quote=quote, flow=True)}: {scalar(one, quote=quote, flow=True)}"
+            for key, one in value.items()
+        )
+        return f"{{{', '.join(inner)}}}"
+    if isinstance(value, list):
+        return f"[{', '.join(scalar(one, quote=quote, flow=True) for one in value)}]"
     if isinstance(value, bool):
         return "true" if value else "false"
     if isinstance(value, int):

@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from functools import cache
 from inspect import isclass
-from typing import Annotated, Any, ClassVar, Self, get_args
+from typing import Annotated, Any, ClassVar, Self, get_args, get_origin
 
 from pydantic import (
     BaseModel,
@@ -160,7 +160,9 @@ def canonical(model: BaseModel) -> Spec:
 
 @dataclass(frozen=True)
 class Leaf:
-    """One field that holds a value: its dotted path, its behaviour, its description."""
+    """One field that holds a value: its dotted path, its behaviour, its description. `nested`: the
+    value may be a mapping or a list.
+    """
 
     path: str
     description: str = ""
@@ -169,6 +171,7 @@ class Leaf:
     local: bool = False
     ref: str | None = None
     duration: bool = False
+    nested: bool = False
 
 
 @cache
@@ -194,6 +197,7 @@ def leaves(model: type[BaseModel]) -> Mapping[str, Leaf]:
             local=Local in kinds,
             ref=refs[0] if refs else None,
             duration=any(getattr(mark, "func", None) is parse_duration for mark in marks),
+            nested=_is_nested(info.annotation),
         )
     return found
 
@@ -204,6 +208,11 @@ def _nested_marks(annotation: object) -> list[object]:
     for inner in get_args(annotation):
         found += _nested_marks(inner)
     return found
+
+
+def _is_nested(annotation: object) -> bool:
+    """Whether a value of this type may be a mapping or a list."""
+    return get_origin(annotation) in (dict, list) or any(map(_is_nested, get_args(annotation)))
 
 
 @cache
@@ -218,8 +227,9 @@ def submodel(model: type[BaseModel], key: str) -> type[SpecModel] | None:
     return None
 
 
-def parse_value(model: type[BaseModel], path: str, text: str) -> Any:
-    """The canonical value of the leaf at `path` that `text` spells, as `--set PATH=TEXT` gives it.
+def parse_value(model: type[BaseModel], path: str, given: object) -> Any:
+    """The canonical value of the leaf at `path` that `given` stands for: text as `--set PATH=TEXT`
+    has it, or a mapping or a list that was read from such text.
 
     KeyError when there is no such leaf, pydantic's ValidationError when the text does not fit it.
     """
@@ -236,7 +246,9 @@ def parse_value(model: type[BaseModel], path: str, text: str) -> Any:
             if info.metadata:
                 field = Annotated[field, *info.metadata]
             adapter: TypeAdapter[Any] = TypeAdapter(field)
-            value = adapter.validate_python(ExternalText(text))
+            value = adapter.validate_python(
+                ExternalText(given) if isinstance(given, str) else given
+            )
             return str(value) if isinstance(value, str) else value
     raise KeyError(path)
 

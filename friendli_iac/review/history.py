@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from friendli_iac.core.canonical import canonical_json
 from friendli_iac.core.diff import flatten, readable
 from friendli_iac.core.state import Pin, Resource
 from friendli_iac.resources.base import Kind
-from friendli_iac.resources.spec import Spec, leaves
+from friendli_iac.resources.spec import Spec, get_path, leaves, overlay, set_path
 from friendli_iac.review.times import rfc3339, stamp
 from friendli_iac.review.words import NOTHING, written
 
@@ -64,13 +64,15 @@ class History:
 @dataclass(frozen=True)
 class Difference:
     """What changed from `old` to `new`, by path; None: not there. `unknown` are paths of write-only
-    fields that cannot be compared.
+    fields that cannot be compared. `unsaid` are paths among `fields` of which one of the versions
+    said nothing, with the name of that: it may have had the same value, as the server's default.
     """
 
     old: Version
     new: Version
     fields: dict[str, tuple[Any, Any]]
     unknown: tuple[str, ...] = ()
+    unsaid: Mapping[str, str] = field(default_factory=dict)
 
 
 def name(version: Version) -> str:
@@ -79,18 +81,50 @@ def name(version: Version) -> str:
 
 
 def difference(kind: Kind, old: Version, new: Version) -> Difference:
-    """What changed between two versions: all of it where both are ours, else what the API shows."""
+    """What changed between two versions: all of it where both are ours, else what the API shows.
+
+    An update carries what it finds along, so what a version of ours does not say is taken from what
+    the API shows of it, where it does.
+    """
     both = old.made == new.made == "ours"
-    before, after = (
-        flatten(kind, one.spec) if both else readable(kind, one.spec) for one in (old, new)
-    )
+    before, after = readable(kind, old.spec), readable(kind, new.spec)
+    if both:
+        before, after = _both_ours(kind, old, new)
     fields = {
         path: (before.get(path), after.get(path))
         for path in leaves(kind.model)
         if canonical_json(before.get(path)) != canonical_json(after.get(path))
     }
     unknown = () if both else tuple(p for p, leaf in leaves(kind.model).items() if leaf.write_only)
-    return Difference(old, new, fields, unknown)
+    unsaid = {}
+    for path, (was, now) in fields.items():
+        lacking, value = (old, now) if was is None else (new, was)
+        if both and None in (was, now) and _may_have(kind, lacking, path, value):
+            unsaid[path] = name(lacking)
+    return Difference(old, new, fields, unknown, unsaid)
+
+
+def _both_ours(kind: Kind, old: Version, new: Version) -> tuple[dict[str, Any], dict[str, Any]]:
+    """The values of both. What only one of them says is taken for the other from what the API
+    shows.
+    """
+    said = flatten(kind, old.spec), flatten(kind, new.spec)
+    found = []
+    for version, mine, others in ((old, *said), (new, *said[::-1])):
+        shown = readable(kind, overlay(kind.model, version.shown or {}, version.spec))
+        found.append({**{path: shown[path] for path in others if path in shown}, **mine})
+    return found[0], found[1]
+
+
+def _may_have(kind: Kind, version: Version, path: str, value: object) -> bool:
+    """Whether a version of ours that does not say `path` may have had `value` there: the API would
+    show it, and nothing that the version says excludes it.
+    """
+    leaf = leaves(kind.model)[path]
+    one: Spec = {}
+    set_path(one, path, value)
+    kept = get_path(overlay(kind.model, one, version.spec), path) is not None
+    return kept and not leaf.write_only and not leaf.local
 
 
 def misshown(kind: Kind, version: Version) -> list[str]:
@@ -155,6 +189,11 @@ def _fields(kind: Kind, found: Difference) -> list[str]:
     return [
         f"{'+' if old is None else '-' if new is None else '~'} {path:<{width}}  "
         f"{_arrow(written(kind, path, old), written(kind, path, new))}"
+        + (
+            f"   ({found.unsaid[path]} did not say it: what was in force then is not known)"
+            if path in found.unsaid
+            else ""
+        )
         for path, (old, new) in found.fields.items()
     ]
 
@@ -248,4 +287,5 @@ def difference_to_json(address: str, found: Difference) -> dict[str, Any]:
         "to": found.new.number,
         "fields": [{"path": p, "old": old, "new": new} for p, (old, new) in found.fields.items()],
         "unknown": list(found.unknown),
+        "unsaid": list(found.unsaid),
     }
