@@ -238,7 +238,7 @@ def test_a_rollback_that_the_api_refuses_needs_attention(
 def test_a_change_in_the_web_page_in_the_middle_is_not_overwritten(
     project: Project, emulator: Emulator, serving: str
 ) -> None:
-    changed = []
+    changed: list[int] = []
 
     def meddle() -> None:
         if not changed:

@@ -9,6 +9,7 @@ from friendli_iac.core.canonical import canonical_json
 from friendli_iac.core.diff import flatten, keep
 from friendli_iac.core.pins import remote
 from friendli_iac.core.state import Applied, Pin, Resource, Trial
+from friendli_iac.resources.alternatives import replaced
 from friendli_iac.resources.base import Kind
 from friendli_iac.resources.spec import (
     Spec,
@@ -53,13 +54,8 @@ def lost_values(kind: Kind, good: Spec, trial: Trial | None) -> list[str]:
 
 def _decides(kind: Kind, path: str, known: Mapping[str, object]) -> bool:
     """Whether `path` is in a block that must be there, and nothing known takes its place."""
-    top = path.partition(".")[0]
-    block = submodel(kind.model, top)
-    if block is None or not block.REQUIRED:
-        return False
-    key = path.split(".")[1]
-    others = [k for group in block.ALTERNATIVES if key not in group for k in group]
-    return not any(p == f"{top}.{k}" or p.startswith(f"{top}.{k}.") for k in others for p in known)
+    block = submodel(kind.model, path.partition(".")[0])
+    return block is not None and block.REQUIRED and not replaced(kind.model, path, known)
 
 
 def same_settings(kind: Kind, one: Spec, other: Spec) -> bool:

@@ -12,6 +12,7 @@ from friendli_iac.errors import TimedOut
 from friendli_iac.executor.context import Context
 from friendli_iac.executor.look import LONGEST_POLL, look, tell
 from friendli_iac.executor.probe import Answer, probe
+from friendli_iac.resources.alternatives import replaced
 from friendli_iac.resources.base import Fault, Kind, Observed
 from friendli_iac.resources.rollout import Rollout
 from friendli_iac.resources.spec import format_duration, leaves
@@ -230,9 +231,10 @@ def _verified(
     # Behind a version of somebody else, that a value is as we sent it before says nothing.
     before = earlier[-1]["version"] if earlier else None
     alone = before is None or resource.fence.version in (None, before, before + 1)
-    gone = [p for p in old if p not in new and not marks[p].local]  # left out: perhaps in force yet
+    # Left out, and perhaps in force yet.
+    gone = [p for p in old if p not in new and not replaced(kind.model, p, new)]
     unproved = tuple(
-        p for p in [*new, *gone] if marks[p].write_only and (new.get(p) != old.get(p) or not alone)
+        p for p in (*new, *gone) if marks[p].write_only and (new.get(p) != old.get(p) or not alone)
     )
     counted = observed.replicas
     behind = counted.updated == 0 and bool(counted.current)
