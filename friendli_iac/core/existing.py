@@ -95,6 +95,9 @@ def existing(
     elif resource.deposed and action != "terminate":
         notes = (*notes, f"{resource.deposed.id} is left over from a replacement, and ends later")
     tried = None if rollback or wanted.reason else _trial(kind, wish, action, wanted, resource)
+    kept_pin = wanted.pin
+    if action == "replace" and wanted.held:  # it must outlive what is deleted
+        kept_pin = wanted.pin or resource.pin
     return Change(
         address,
         action,
@@ -111,7 +114,7 @@ def existing(
         cost_after=NOTHING if at_rest else kind.hourly_cost(target),
         trial=tried,
         restorable=tried is None or not lost_values(kind, _good(kind, resource, goal), tried),
-        pin=_pin(kind, rollback, applied, target, sent) if rollback else wanted.pin,
+        pin=_pin(kind, rollback, applied, target, sent) if rollback else kept_pin,
         overdue=wanted.expired and action == "terminate",
         believes=applied if believed and resource.pending is None else None,
         leftover=leftover,
@@ -141,7 +144,10 @@ def _wanted(scene: Scene, kind: Kind, wish: Wish, resource: Resource) -> _Wanted
         return _Wanted(spec, held)
     reason = f"back to the good settings: {pin.story}" if pin.stage == "owed" else ""
     narrowed = None if left is pin else left
-    return _Wanted(held_off(left, spec), held, pin=narrowed, reason=reason)
+    calm = held_off(left, spec)
+    if pin.stage == "owed" and pin.key and resource.prior:  # first what is owed, and only that
+        calm = good_settings(kind, resource.prior, Applied(spec)).spec
+    return _Wanted(calm, held, pin=narrowed, reason=reason)
 
 
 def _believed(
@@ -275,8 +281,7 @@ def _trial(
     tried = trial(kind, wanted.spec, resource, wish.asked)
     if wanted.held is None or resource.pin is None:
         return tried
-    pin = resource.pin
-    return Trial({**pin.bad, **tried.bad}, {**pin.good, **tried.good}, {**pin.asked, **tried.asked})
+    return replace(tried, earlier=wanted.pin or resource.pin)
 
 
 def _pin(

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any, Literal, get_args
 
-from friendli_iac.core.state import Applied, Fence, Pin, Stage, Trial
+from friendli_iac.core.state import Applied, Fence, Pin, Stage, Trial, trial_from_json
 from friendli_iac.errors import StateError
 
 RUNS_KEPT = 100  # plans that were begun
@@ -99,9 +99,9 @@ class Entry:
             if "fence" in fields:
                 fields["fence"] = Fence(**fields["fence"])
             if fields.get("trial"):
-                fields["trial"] = Trial(**fields["trial"])
+                fields["trial"] = trial_from_json(fields["trial"])
             if fields.get("pin"):
-                fields["pin"] = Pin(**fields["pin"])
+                fields["pin"] = Pin.from_json(fields["pin"])
             if fields["type"] not in _TYPES:
                 raise TypeError(f"type {fields['type']!r}")
             return cls(**fields)

@@ -10,9 +10,6 @@ from friendli_iac.core.diff import DEFAULT, KEPT
 from friendli_iac.core.plan import Change, Hold
 from friendli_iac.core.state import State
 
-# What brings something new about, and so waits for what comes before it.
-FORWARD = ("create", "update", "replace", "restart", "wake")
-
 
 def ordered(state: State, changes: Sequence[Change]) -> tuple[list[Change], list[str]]:
     """The changes in the order in which they are carried out, each with the wave that it is in and
@@ -100,16 +97,17 @@ def _circular(changes: Sequence[Change]) -> bool:
 
 
 def held_behind(changes: Sequence[Change]) -> list[Change]:
-    """The changes, without those that a change comes before that is held off: the wave behind it,
-    what depends on it, and others that one line would have try the same.
+    """The changes, without those that a change comes before that is held off: the waves behind it,
+    what depends on it, and others that one line would have try the same. Nothing is held that mends
+    what is there, or costs less.
     """
     held: dict[str, Change] = {c.address: c for c in changes if c.held}
     if not held:
         return list(changes)
     found = []
     for change in changes:
-        why = _why_held(change, held.values()) if change.action in FORWARD else ""
-        if why:
+        why, behind = _why_held(change, held.values())
+        if behind:
             values = {f.path: f.desired for f in change.fields if not f.local}
             change = replace(
                 change,
@@ -120,7 +118,7 @@ def held_behind(changes: Sequence[Change]) -> list[Change]:
                 trial=None,
                 unpins=False,
                 pin=None,
-                held=change.held or Hold(values, why),
+                held=change.held or Hold(values, why, behind=behind),
                 cost_after=change.cost_before,
             )
             held[change.address] = change
@@ -128,20 +126,40 @@ def held_behind(changes: Sequence[Change]) -> list[Change]:
     return found
 
 
-def _why_held(change: Change, held: Iterable[Change]) -> str:
+def _why_held(change: Change, held: Iterable[Change]) -> tuple[str, str]:
+    """Why a change is to wait, and for which address."""
     for other in held:
         assert other.held is not None, "it is held"
         if other.address == change.address:
             continue
+        if change.action == "delete" and other.address in change.waits_for:
+            return f"{other.address} needs it, and is held off", other.address
+        if not _tries_something(change):
+            continue
         if other.address in change.waits_for:
-            return f"it depends on {other.address}, which is held off"
+            return f"it depends on {other.address}, which is held off", other.address
         if other.wave < change.wave:
-            return f"{other.address}, of an earlier wave, is held off"
+            return f"{other.address}, of an earlier wave, is held off", other.address
         for field in change.fields:
-            same = other.held.values.get(field.path) == field.desired
-            if same and field.source in other.held.places:
-                return f"{other.address}, which tried the same, is held off"
-    return ""
+            same = other.held.values.get(field.path) == field.desired != field.prior
+            place = field.source in other.held.places
+            if same and place and not other.held.whole and change.action != "create":
+                return f"{other.address}, which tried the same, is held off", other.address
+    return "", ""
+
+
+def _tries_something(change: Change) -> bool:
+    """Whether it brings something new about, which costs as much as before or more."""
+    if change.action not in ("create", "update", "replace") or change.leftover:
+        return False
+    if change.trial is None:  # what is owed, or taken back by hand
+        return False
+    before, after = change.cost_before, change.cost_after
+    if change.action == "update" and before and after and after[1] < before[1]:
+        return False
+    again = change.action == "create" and change.based_on != ""  # it was there, and is gone
+    new = any(not f.local and f.prior != f.desired for f in change.fields)
+    return new and not again
 
 
 def _deletes_last(state: State, changes: Sequence[Change]) -> list[Change]:

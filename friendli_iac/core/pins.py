@@ -11,6 +11,7 @@ from friendli_iac.core.diff import flatten, keep
 from friendli_iac.core.plan import Hold
 from friendli_iac.core.scene import Wish
 from friendli_iac.core.state import Pin, Resource, Trial
+from friendli_iac.resources.alternatives import replaced
 from friendli_iac.resources.base import Kind
 from friendli_iac.resources.spec import Spec, copied, drop_path, overlay, set_path
 
@@ -43,12 +44,22 @@ def trial(kind: Kind, wanted: Spec, resource: Resource | None, asked: Mapping[st
 def in_force(kind: Kind, pin: Pin, wanted: Spec) -> Pin | None:
     """What of `pin` the manifest still says; None when it says none of it any more.
 
-    Values of one block belong together: a repository and its revision are one wish. Where nothing
-    good is there to stand on, all of them do: any other value makes another attempt.
+    Values of one block that failed together belong together: a repository and its revision are one
+    wish. Where nothing good is there to stand on, all of them do: any other value makes another
+    attempt.
     """
+    own = _own_in_force(kind, pin, wanted)
+    earlier = in_force(kind, pin.earlier, wanted) if pin.earlier else None
+    if own is None:
+        return earlier
+    return own if earlier == own.earlier else replace(own, earlier=earlier)
+
+
+def _own_in_force(kind: Kind, pin: Pin, wanted: Spec) -> Pin | None:
     said = remote(kind, wanted)
     asked = {p: v for p, v in pin.bad.items() if p in said or not pin.loose}
     changed = {_block(p) for p, v in asked.items() if not _same(said.get(p), v)}
+    changed |= {_block(p) for p in pin.bad if p not in said and replaced(kind.model, p, said)}
     if pin.stage in HOLDS_ALL:
         return pin if asked and not changed else None
     held = {p: v for p, v in pin.bad.items() if _block(p) not in changed}
@@ -67,7 +78,7 @@ def _block(path: str) -> str:
 
 def held_off(pin: Pin, wanted: Spec) -> Spec:
     """`wanted` with the good values in the place of those that failed."""
-    calm = copied(wanted)
+    calm = copied(held_off(pin.earlier, wanted) if pin.earlier else wanted)
     for path in pin.bad:
         drop_path(calm, path)
     for path, value in pin.good.items():
@@ -77,8 +88,16 @@ def held_off(pin: Pin, wanted: Spec) -> Spec:
 
 def hold(pin: Pin, wish: Wish) -> Hold:
     """What a plan says of it."""
-    places = dict.fromkeys(str(wish.source(path)) for path in pin.bad if wish.wrote(path))
-    return Hold(dict(pin.bad), pin.story, pin.version, tuple(places), dict(pin.asked))
+    earlier = hold(pin.earlier, wish) if pin.earlier else Hold({}, "")
+    places = [str(wish.source(path)) for path in pin.bad if wish.wrote(path)]
+    return Hold(
+        {**earlier.values, **pin.bad},
+        pin.story,
+        pin.version,
+        tuple(dict.fromkeys([*earlier.places, *places])),
+        {**earlier.asked, **pin.asked},
+        whole=pin.stage in HOLDS_ALL,
+    )
 
 
 def _same(one: Any, other: Any) -> bool:

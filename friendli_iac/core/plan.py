@@ -9,7 +9,7 @@ from typing import Any
 from friendli_iac.core.canonical import digest
 from friendli_iac.core.diff import FieldChange
 from friendli_iac.core.preflight import Check
-from friendli_iac.core.state import Applied, Fence, Pin, Trial
+from friendli_iac.core.state import Applied, Fence, Pin, Trial, trial_from_json
 from friendli_iac.errors import UsageError
 from friendli_iac.resources.base import Action, Step
 
@@ -40,6 +40,8 @@ class Hold:
     version: int | None = None
     places: tuple[str, ...] = ()  # where the manifest says it, such as `chat.yaml:7`
     asked: dict[str, str] = field(default_factory=dict)  # as in `Applied`
+    whole: bool = False  # nothing at all is sent for it
+    behind: str = ""  # what is held off itself, and comes before it
 
 
 @dataclass(frozen=True)
@@ -227,8 +229,8 @@ def _change_as_json(change: Change) -> dict[str, Any]:
         "believes": asdict(change.believes) if change.believes else None,
         "fields": [asdict(field) for field in change.fields],
         "fence": vars(change.fence),
-        "trial": vars(change.trial) if change.trial else None,
-        "pin": vars(change.pin) if change.pin else None,
+        "trial": asdict(change.trial) if change.trial else None,
+        "pin": asdict(change.pin) if change.pin else None,
         "held": vars(change.held) if change.held else None,
         "checks": [vars(check) for check in change.checks],
         "impact": change.impact,
@@ -243,8 +245,8 @@ def _change(document: Mapping[str, Any]) -> Change:
     fields["fields"] = tuple(FieldChange(**change) for change in fields["fields"])
     fields["believes"] = Applied(**fields["believes"]) if fields["believes"] else None
     fields["tries"] = tuple((path, place) for path, place in fields["tries"])
-    fields["trial"] = Trial(**fields["trial"]) if fields["trial"] else None
-    fields["pin"] = Pin(**fields["pin"]) if fields["pin"] else None
+    fields["trial"] = trial_from_json(fields["trial"]) if fields["trial"] else None
+    fields["pin"] = Pin.from_json(fields["pin"]) if fields["pin"] else None
     if held := fields["held"]:
         fields["held"] = Hold(**{**held, "places": tuple(held["places"])})
     fields["checks"] = tuple(Check(**check) for check in fields["checks"])

@@ -28,11 +28,11 @@ from friendli_iac.resources.spec import get_path
 
 def based_on(resource: Resource | None) -> str:
     """What a plan remembers of the state of a resource: when this differs, the plan is stale. Its
-    update time is left out, for that moves by itself.
+    update time is left out, for that moves by itself, and its pin, which the plan may move.
     """
     if resource is None:
         return ""
-    return digest({**asdict(resource), "fence": resource.fence.version}, 16)
+    return digest({**asdict(resource), "fence": resource.fence.version, "pin": None}, 16)
 
 
 def seen_digest(kind: Kind, observed: Observed | None) -> str:

@@ -67,8 +67,9 @@ def apply_entry(known: Known, entry: Entry) -> None:
         case "verified" if resource is not None:
             _verified(resource, entry)
         case "failed" if resource is not None:
+            replaces = resource.replaces
             _failed(resource, entry)
-            if resource.deposed and entry.stage == "kept":
+            if replaces and resource.deposed and entry.stage == "kept":
                 state.resources[entry.address] = _restored(resource, resource.deposed)
         case "fence" if resource is not None:
             resource.fence = entry.fence
@@ -150,7 +151,7 @@ def _done(known: Known, begun: Entry, entry: Entry) -> None:
     if begun.step == "create" and entry.id is not None:
         left = resource.deposed if resource else None  # it is not gone with what replaced it
         deposed = resource if begun.id is not None else left
-        pin = resource.pin if resource else None
+        pin = begun.pin or (resource.pin if resource else None)
         resource = Resource(entry.id, begun.project, begun.name, created=begun.time, pin=pin)
         resource.deposed = deposed
         resources[begun.address] = resource
@@ -233,6 +234,7 @@ def _failed(resource: Resource, entry: Entry) -> None:
             time=entry.time,
             by=entry.by,
             asked=resource.trial.asked,
+            earlier=resource.trial.earlier,
         )
     resource.trial = None
     # Where the service kept the version before, what was sent is not in force. Where it runs

@@ -57,11 +57,13 @@ class Trial:
     bad: dict[str, Any]
     good: dict[str, Any] = field(default_factory=dict)
     asked: dict[str, str] = field(default_factory=dict)
+    earlier: Pin | None = None  # what is held off meanwhile
 
 
 @dataclass(frozen=True)
 class Pin:
-    """Values that failed, and are not to be sent again until the manifest says others.
+    """Values that failed, and are not to be sent again until the manifest says others. Those that
+    failed `earlier` are lifted for themselves.
 
     `loose`: a path that the manifest leaves out does not lift it. `story` is for people.
     """
@@ -76,6 +78,19 @@ class Pin:
     by: str = ""
     asked: dict[str, str] = field(default_factory=dict)
     loose: bool = False
+    earlier: Pin | None = None
+
+    @classmethod
+    def from_json(cls, value: Mapping[str, Any]) -> Pin:
+        """The pin in a stored document."""
+        earlier = value.get("earlier")
+        return cls(**{**value, "earlier": cls.from_json(earlier) if earlier else None})
+
+
+def trial_from_json(value: Mapping[str, Any]) -> Trial:
+    """The trial in a stored document."""
+    earlier = value.get("earlier")
+    return Trial(**{**value, "earlier": Pin.from_json(earlier) if earlier else None})
 
 
 @dataclass
@@ -111,6 +126,13 @@ class Resource:
     deposed: Resource | None = None
     ours_before: int | None = None
     before: Applied | None = None
+
+    @property
+    def replaces(self) -> bool:
+        """Whether it is to take the place of what serves, and is not proved: that one stays ours
+        when it fails. What a failed replacement has left is none that serves.
+        """
+        return self.prior is None and self.deposed is not None and self.deposed.prior is not None
 
     @property
     def applied(self) -> Applied:
@@ -201,7 +223,7 @@ def _resource(value: Mapping[str, Any]) -> Resource:
     fields["fence"] = Fence(**fields["fence"])
     for key in ("prior", "pending", "before"):
         fields[key] = Applied(**fields[key]) if fields.get(key) else None
-    fields["trial"] = Trial(**fields["trial"]) if fields.get("trial") else None
-    fields["pin"] = Pin(**fields["pin"]) if fields.get("pin") else None
+    fields["trial"] = trial_from_json(fields["trial"]) if fields.get("trial") else None
+    fields["pin"] = Pin.from_json(fields["pin"]) if fields.get("pin") else None
     fields["deposed"] = _resource(fields["deposed"]) if fields.get("deposed") else None
     return Resource(**fields)

@@ -176,7 +176,7 @@ class Engine:
             check_state(context.known.state, plan, api=self.api, team=self.team)
             if saved:
                 check_live(context.known.state, plan, self.apis, self.parallelism)
-            refreshed = self._refresh(context, plan)
+            refreshed = self._refresh(context, plan, lifts=not saved)
             if not plan.pending_changes:
                 if refreshed:
                     context.commit()
@@ -222,7 +222,7 @@ class Engine:
         context.commit()
         return tuple(settled)
 
-    def _refresh(self, context: Context, plan: Plan) -> bool:
+    def _refresh(self, context: Context, plan: Plan, *, lifts: bool) -> bool:
         """Notes the update times that moved without a version of somebody else (an autoscaler puts
         to sleep and wakes), so that the next plan need not look at those versions again.
         """
@@ -236,7 +236,7 @@ class Engine:
             and change.fence != resource.fence
         ]
         quiet = [change for change in plan.changes if change.action == "no-op"]
-        lifted = [change for change in quiet if change.unpins or change.pin]
+        lifted = [change for change in quiet if lifts and (change.unpins or change.pin)]
         now = context.clock.now()
         for change in moved:
             context.write(Entry("fence", now, address=change.address, fence=change.fence))

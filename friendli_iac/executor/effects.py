@@ -121,6 +121,7 @@ def _begin(
         name=change.name,
         after=change.after,
         trial=change.trial,
+        pin=change.pin if step == "create" else None,
         fence=Fence(observed.version, observed.updated_at) if observed else Fence(),
         seen=seen_digest(context.kind_of(change.address)[0], observed),
         listed=before,

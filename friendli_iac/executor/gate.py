@@ -97,7 +97,7 @@ def _await_proof(
             # An error that came with it, on what serves: the version from before serves.
             dropped = version_needed and was_clean and observed.error is not None
             # A status may still be the one from before, and a number is listed at once.
-            settled = was_changing or not version_needed or _runs_newest(observed)
+            settled = was_changing or _runs_newest(observed)
             proved = _proved(kind, resource, observed, version, version_needed) and not dropped
             if proved and (settled or elapsed >= LINGERS):
                 return observed, version

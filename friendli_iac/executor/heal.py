@@ -122,7 +122,7 @@ def _heal(context: Context, change: Change, failure: Failure) -> NoReturn:
     if failure.verdict == "kept":
         _write(context, address, failure, "kept", outcome=NOT_APPLIED)
         raise kept(address, failure)
-    if resource.deposed:
+    if resource.replaces:
         _restore(context, change, failure, rollout)
     if resource.prior is None:
         _end(context, change, failure, rollout)

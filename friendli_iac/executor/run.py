@@ -162,7 +162,9 @@ def _carry_out(context: Context, plan: Plan, change: Change, no_wait: bool) -> O
         context.tell("failed", change.address, str(error))
         return outcome("failed", str(error), error)
     context.tell("done", change.address, text)
-    return outcome("sent" if no_wait and change.steps else "applied", text)
+    resource = context.known.state.resources.get(change.address)
+    unproved = bool(change.steps) or (resource is not None and resource.pending is not None)
+    return outcome("sent" if no_wait and unproved else "applied", text)
 
 
 def _steps_done(context: Context, plan: Plan, change: Change) -> list[str]:

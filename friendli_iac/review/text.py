@@ -32,7 +32,10 @@ def render(plan: Plan, *, reads: int | None = None, paint: Paint = plain) -> str
         lines += ["", *_block(change, told, paint)]
     for change in plan.changes:
         if change.action == "no-op" and words.needs_a_look(change):
-            lines += ["", f"  {change.address}   {change.id}   {words.status(change)}"]
+            lines += [
+                "",
+                f"  {change.address}   {change.id or '(new)'}   {words.status(change)}".rstrip(),
+            ]
             lines += [f"    {line}" for line in words.said_of(change)]
     if outside := words.outside(plan):
         lines += ["", "Changed outside since the last apply:"]

@@ -148,6 +148,12 @@ def held(change: Change) -> list[str]:
     values = ", ".join(told) if len(told) <= FEW else "the whole of it"
     places = f"; {', '.join(change.held.places)} says it" * (0 < len(change.held.places) <= FEW)
     version = f"version {change.held.version}: " if change.held.version is not None else ""
+    if change.held.behind:
+        return [
+            f"HELD OFF {values}: {change.held.story}",
+            f"    it goes on when {change.held.behind} is good; to send it all the same: "
+            f"--target {change.address}",
+        ]
     return [
         f"HELD OFF {values}{places}",
         f"    {version}{change.held.story}",
