@@ -106,11 +106,13 @@ class Preflight:
         locked = dict(wishes)
         open_: dict[Key, Wanted] = {}
         for address, wish in wishes.items():
+            resource = state.resources.get(str(address))
+            if resource is not None and _as_it_was(resource, wish):
+                continue
             repo = get_path(wish.spec, REPO)
             if repo in (None, BLANK) or (chosen is not None and str(address) not in chosen):
                 continue
             revision = get_path(wish.spec, REVISION) or ""
-            resource = state.resources.get(str(address))
             if resource is not None:
                 earlier = _remembered(resource, wish)
                 locked[address] = earlier or _in_its_own_words(resource, wish)
@@ -201,6 +203,14 @@ def deadline(environ: Mapping[str, str]) -> float:
             safe="Nothing was sent.",
             next=f"Set {TIMEOUT} to a duration, such as 20s.",
         ) from error
+
+
+def _as_it_was(resource: Resource, wish: Wish) -> bool:
+    """Whether the wish says just what was applied, and nothing was ever locked: most of them do."""
+    applied = resource.applied
+    if applied.asked or resource.pin is not None or resource.unknown:
+        return False
+    return "model" in wish.spec and wish.spec["model"] == applied.spec.get("model")
 
 
 def _remembered(resource: Resource, wish: Wish) -> Wish | None:
