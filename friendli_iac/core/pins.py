@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
-from friendli_iac.core.canonical import canonical_json
+from friendli_iac.core.canonical import same
 from friendli_iac.core.diff import flatten, keep
 from friendli_iac.core.plan import Hold
 from friendli_iac.core.scene import Wish
@@ -31,7 +31,7 @@ def trial(kind: Kind, wanted: Spec, resource: Resource | None, asked: Mapping[st
         return Trial(said, asked=dict(asked))
     before = keep(kind, resource.prior.spec, lambda leaf: not leaf.local)
     good = flatten(kind, before)
-    new = {p: v for p, v in said.items() if not _same(good.get(p), v)}
+    new = {p: v for p, v in said.items() if not same(good.get(p), v)}
     if not new:
         return Trial(said, asked=dict(asked))
     # What an alternative takes the place of comes back with it: minReplicas for replicas.
@@ -58,7 +58,7 @@ def in_force(kind: Kind, pin: Pin, wanted: Spec) -> Pin | None:
 def _own_in_force(kind: Kind, pin: Pin, wanted: Spec) -> Pin | None:
     said = remote(kind, wanted)
     asked = {p: v for p, v in pin.bad.items() if p in said or not pin.loose}
-    changed = {_block(p) for p, v in asked.items() if not _same(said.get(p), v)}
+    changed = {_block(p) for p, v in asked.items() if not same(said.get(p), v)}
     changed |= {_block(p) for p in pin.bad if p not in said and replaced(kind.model, p, said)}
     if pin.stage in HOLDS_ALL:
         return pin if asked and not changed else None
@@ -98,7 +98,3 @@ def hold(pin: Pin, wish: Wish) -> Hold:
         {**earlier.asked, **pin.asked},
         whole=pin.stage in HOLDS_ALL,
     )
-
-
-def _same(one: Any, other: Any) -> bool:
-    return canonical_json(one) == canonical_json(other)

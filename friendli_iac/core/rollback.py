@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import replace
 
-from friendli_iac.core.canonical import canonical_json
+from friendli_iac.core.canonical import same
 from friendli_iac.core.diff import flatten, keep
 from friendli_iac.core.pins import remote
 from friendli_iac.core.state import Applied, Pin, Resource, Trial
@@ -60,7 +60,7 @@ def _decides(kind: Kind, path: str, known: Mapping[str, object]) -> bool:
 
 def same_settings(kind: Kind, one: Spec, other: Spec) -> bool:
     """Whether two specifications send the same."""
-    return canonical_json(remote(kind, one)) == canonical_json(remote(kind, other))
+    return same(remote(kind, one), remote(kind, other))
 
 
 def left_out(kind: Kind, pin: Pin, resource: Resource) -> list[str]:

@@ -7,8 +7,9 @@ from typing import Any
 
 from friendli_iac.core.diff import keep
 from friendli_iac.core.pins import remote
+from friendli_iac.core.rollback import good_settings
 from friendli_iac.core.scene import Rollback, Wish
-from friendli_iac.core.state import Resource, State
+from friendli_iac.core.state import Applied, Resource, State
 from friendli_iac.engine.planning import Selection
 from friendli_iac.errors import Refused, UsageError
 from friendli_iac.resources import KINDS
@@ -77,7 +78,7 @@ def rollback_target(
     applied = resource.applied
     snapshot = Snapshot(
         address=address,
-        spec=kind.restorable(_with_our_own(kind, spec, applied.spec), applied.spec),
+        spec=good_settings(kind, Applied(spec), applied).spec,
         labels=dict(applied.labels),
         depends_on=tuple(map(Address.parse, applied.depends_on)),
         version=version,
@@ -129,11 +130,3 @@ def _theirs(
     ours = keep(kind, resource.applied.spec, lambda leaf: leaf.write_only)
     spec = overlay(kind.model, ours, shown[version])
     return spec, tuple(path for path, leaf in marks.items() if leaf.write_only)
-
-
-def _with_our_own(kind: Kind, then: Spec, now: Spec) -> Spec:
-    """What was sent then, with what only we keep as it is now: protection is not rolled back."""
-    sent = keep(kind, then, lambda leaf: not leaf.local)
-    own = keep(kind, now, lambda leaf: leaf.local)
-    own.pop("versionComment", None)
-    return overlay(kind.model, sent, own)

@@ -111,7 +111,7 @@ def _heal(context: Context, change: Change, failure: Failure) -> NoReturn:
     rollout = Rollout.of(pending.spec)
     if failure.verdict == "taken over":
         _write(context, address, failure, None)
-        raise not_ours(address, failure)
+        raise not_ours(failure)
     late = failure.verdict == "late" and not (failure.observed and failure.observed.strange)
     if resource.pin and resource.pin.stage == "owed":
         if late:  # it stays owed, and may still get there
@@ -121,7 +121,7 @@ def _heal(context: Context, change: Change, failure: Failure) -> NoReturn:
         raise stuck(address, failure.why)
     if failure.verdict == "kept":
         _write(context, address, failure, "kept", outcome=NOT_APPLIED)
-        raise kept(address, failure)
+        raise kept(failure)
     if resource.replaces:
         _restore(context, change, failure, rollout)
     if resource.prior is None:
@@ -153,18 +153,13 @@ def _roll_back(context: Context, change: Change, failure: Failure, good: Applied
         raise  # it stays owed: the next apply sends it
     except StalePlan as error:
         _restage(context, address, "halted")
-        raise not_ours(address, replace_why(failure, "; ".join(error.moved))) from error
+        raise not_ours(replace(failure, why="; ".join(error.moved))) from error
     except ApiError as error:
         _restage(context, address, "stuck")
         raise stuck(address, f"the API refused to take the good settings back: {error}") from error
     failed = failure.observed is not None and failure.observed.health == "failed"
     prove(context, back, version_needed=True, recovering=failed)
     raise AssertionError("a rollback that serves is told as one")
-
-
-def replace_why(failure: Failure, why: str) -> Failure:
-    """`failure` with another sentence."""
-    return Failure(failure.verdict, why, failure.observed, failure.version, failure.fault)
 
 
 def _restore(context: Context, change: Change, failure: Failure, rollout: Rollout) -> NoReturn:

@@ -38,7 +38,7 @@ def rolled_back(pin: Pin, served: Served, left: list[str]) -> RolledBack:
     )
 
 
-def kept(address: str, failure: Failure) -> RolledBack:
+def kept(failure: Failure) -> RolledBack:
     """That the service kept the version from before."""
     return RolledBack(
         failure.why,
@@ -66,7 +66,7 @@ def stuck(address: str, why: str) -> RolloutFailed:
     )
 
 
-def not_ours(address: str, failure: Failure) -> RolloutFailed:
+def not_ours(failure: Failure) -> RolloutFailed:
     """That it is somebody else's to mend."""
     return RolloutFailed(
         failure.why,
