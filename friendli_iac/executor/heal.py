@@ -18,7 +18,8 @@ from friendli_iac.core.state import Applied, Fence, Stage
 from friendli_iac.errors import ApiError, RolledBack, RolloutFailed, StalePlan, Unreachable
 from friendli_iac.executor.context import Context
 from friendli_iac.executor.effects import perform
-from friendli_iac.executor.gate import Failure, Served, fence_now, timed_out, wait_until_served
+from friendli_iac.executor.gate import Failure, timed_out, wait_until_served
+from friendli_iac.executor.proof import Served, fence_now
 from friendli_iac.executor.verdicts import (
     bill,
     halted,

@@ -20,9 +20,9 @@ from friendli_iac.errors import (
 )
 from friendli_iac.executor.context import Context
 from friendli_iac.executor.effects import ENDING, perform
-from friendli_iac.executor.gate import Served, version_is_needed
 from friendli_iac.executor.heal import prove
 from friendli_iac.executor.look import look, wait_for
+from friendli_iac.executor.proof import Served, version_is_needed
 from friendli_iac.resources.base import Health, Step
 
 Result = Literal[

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from friendli_iac.core.state import Pin, Resource
 from friendli_iac.errors import RolledBack, RolloutFailed
-from friendli_iac.executor.gate import Failure, Served
+from friendli_iac.executor.gate import Failure
+from friendli_iac.executor.proof import Served
 from friendli_iac.resources.base import Kind
 
 
