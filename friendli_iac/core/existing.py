@@ -3,33 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
-from friendli_iac.core.diff import FieldChange, difference, keep
-from friendli_iac.core.pins import HOLDS_ALL, held_off, hold, in_force, remote, trial
-from friendli_iac.core.plan import Change, Hold
+from friendli_iac.core.diff import FieldChange, difference
+from friendli_iac.core.pins import HOLDS_ALL, remote, trial
+from friendli_iac.core.plan import Change
 from friendli_iac.core.rollback import good_settings, lost_values
 from friendli_iac.core.scene import Rollback, Scene, Wish
 from friendli_iac.core.state import Applied, Pin, Resource, Trial
+from friendli_iac.core.wanted import Wanted, at_rest, believed, wanted_now
 from friendli_iac.core.wishes import after, located, own_fields
 from friendli_iac.resources.base import Action, Kind, Observed
-from friendli_iac.resources.expiry import expires_at, expiry
+from friendli_iac.resources.expiry import expires_at
 from friendli_iac.resources.rollout import Rollout
-from friendli_iac.resources.spec import Spec, copied, get_path, overlay, set_path
+from friendli_iac.resources.spec import Spec, get_path
 
 NOTHING = (0.0, 0.0)  # dollars per hour
-
-
-@dataclass(frozen=True)
-class _Wanted:
-    """What is wanted once pins and the end of its time are heeded."""
-
-    spec: Spec
-    held: Hold | None = None
-    unpins: bool = False
-    pin: Pin | None = None  # what is left of the one in state, where some of it is lifted
-    reason: str = ""
-    expired: bool = False
 
 
 def moved_since(resource: Resource, observed: Observed) -> int | None:
@@ -45,10 +34,10 @@ def existing(
 ) -> Change:
     """The change of a resource that is there; its action is no-op when all is as it should be."""
     address = str(wish.address)
-    wanted = _wanted(scene, kind, wish, resource)
+    wanted = wanted_now(scene, kind, wish, resource)
     since = moved_since(resource, observed)
-    applied, believed = _believed(kind, resource, wanted.spec)
-    if believed and resource.pending is None:  # as if it had been known from the first
+    applied, new_facts = believed(kind, resource, wanted.spec)
+    if new_facts and resource.pending is None:  # as if it had been known from the first
         resource = replace(resource, prior=applied)
     found = difference(
         kind,
@@ -59,12 +48,12 @@ def existing(
         unknown_since=since,
     )
     target, fields, notes = found.target, found.fields, _notes(resource, observed)
-    at_rest = wanted.expired or kind.idle(target)
-    if at_rest:  # what runs nothing is sent nothing
-        target, fields, kept = _at_rest(kind, applied, found.target, found.fields)
+    rests = wanted.expired or kind.idle(target)
+    if rests:  # what runs nothing is sent nothing
+        target, fields, kept = at_rest(kind, applied, found.target, found.fields)
         notes += kept
     goal = after(wish, target, applied)
-    fields = located(wish, fields + believed + own_fields(applied, goal))
+    fields = located(wish, fields + new_facts + own_fields(applied, goal))
     sent = [field for field in fields if not field.local and not _failed_before(wanted, field)]
     life = {**target, "desired": "terminated"} if wanted.expired else target
     action, reason = _action(scene, kind, address, life, resource, observed, sent)
@@ -111,12 +100,12 @@ def existing(
         waits_for=tuple(map(str, wish.depends_on)),
         notes=notes,
         cost_before=live_cost(kind, observed, found.before),
-        cost_after=NOTHING if at_rest else kind.hourly_cost(target),
+        cost_after=NOTHING if rests else kind.hourly_cost(target),
         trial=tried,
         restorable=tried is None or not lost_values(kind, _good(kind, resource, goal), tried),
         pin=_pin(kind, rollback, applied, target, sent) if rollback else kept_pin,
         overdue=wanted.expired and action == "terminate",
-        believes=applied if believed and resource.pending is None else None,
+        believes=applied if new_facts and resource.pending is None else None,
         leftover=leftover,
         tries=_tries(wish, action, resource),
         wave=Rollout.of(target).wave,
@@ -125,64 +114,6 @@ def existing(
         held=wanted.held,
         expires=expires_at(ends, resource.created) if ends else "",
     )
-
-
-def _wanted(scene: Scene, kind: Kind, wish: Wish, resource: Resource) -> _Wanted:
-    spec, pin = wish.spec, resource.pin
-    if str(wish.address) in scene.rollbacks:  # which has a pin of its own, or needs none
-        return _Wanted(spec, unpins=pin is not None)
-    ends = get_path(spec, "lifecycle.expires")
-    if ends and resource.created and expiry(ends, resource.created) <= scene.now:
-        return _Wanted(spec, reason=f"it has expired ({ends})", expired=True)
-    if pin is None:
-        return _Wanted(spec)
-    left = None if scene.retry_failed else in_force(kind, pin, spec)
-    if left is None:
-        return _Wanted(spec, unpins=True)
-    held = hold(left, wish)
-    if pin.stage in HOLDS_ALL:
-        return _Wanted(spec, held)
-    reason = f"back to the good settings: {pin.story}" if pin.stage == "owed" else ""
-    narrowed = None if left is pin else left
-    calm = held_off(left, spec)
-    if pin.stage == "owed" and pin.key and resource.prior:  # first what is owed, and only that
-        calm = good_settings(kind, resource.prior, Applied(spec)).spec
-    return _Wanted(calm, held, pin=narrowed, reason=reason)
-
-
-def _believed(
-    kind: Kind, resource: Resource, wanted: Spec
-) -> tuple[Applied, tuple[FieldChange, ...]]:
-    """What was applied, with what the manifest is the first to say of it. Nobody knew, so it is
-    taken for a statement of fact: a cold start would be a high price for being told.
-    """
-    applied = resource.applied
-    said = {p: v for p in resource.unknown if (v := get_path(wanted, p)) is not None}
-    if not said:
-        return applied, ()
-    spec = copied(applied.spec)
-    for path, value in said.items():
-        set_path(spec, path, value)
-    reason = "said for the first time: believed, not sent"
-    fields = [
-        FieldChange(path, None, None, value, reason, write_only=True, local=True)
-        for path, value in said.items()
-    ]
-    return replace(applied, spec=spec), tuple(fields)
-
-
-def _at_rest(
-    kind: Kind, applied: Applied, target: Spec, fields: Sequence[FieldChange]
-) -> tuple[Spec, tuple[FieldChange, ...], tuple[str, ...]]:
-    """Target and fields of what runs nothing: only our own records change; and a note on the rest,
-    which is sent when it runs again.
-    """
-    sent = keep(kind, applied.spec, lambda leaf: not leaf.local)
-    own = keep(kind, target, lambda leaf: leaf.local)
-    later = [field.path for field in fields if not field.local]
-    notes = (f"sent when it runs again: {', '.join(later)}",) if later else ()
-    local = tuple(field for field in fields if field.local)
-    return overlay(kind.model, sent, own), local, notes
 
 
 def _action(
@@ -218,7 +149,7 @@ def _unjudged(resource: Resource) -> bool:
     return resource.pending is not None and (resource.trial is not None or owed)
 
 
-def _failed_before(wanted: _Wanted, field: FieldChange) -> bool:
+def _failed_before(wanted: Wanted, field: FieldChange) -> bool:
     """Whether nothing but doubt about what somebody else made speaks for sending what failed."""
     held = wanted.held.values if wanted.held else {}
     return field.unknown and field.path in held and held[field.path] == field.desired
@@ -273,7 +204,7 @@ def _tries(wish: Wish, action: Action, resource: Resource) -> tuple[tuple[str, s
 
 
 def _trial(
-    kind: Kind, wish: Wish, action: Action, wanted: _Wanted, resource: Resource
+    kind: Kind, wish: Wish, action: Action, wanted: Wanted, resource: Resource
 ) -> Trial | None:
     """What is pinned when it fails; together with what is held off already."""
     if action not in ("update", "replace", "restart", "wake", "verify"):
