@@ -22,8 +22,16 @@ Errors carry data; nothing branches on a message.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import ClassVar, NamedTuple
+
+
+def did_you_mean(word: str, known: Iterable[str], otherwise: str) -> str:
+    """What to type next when nobody knows `word`: what is most like it, or else `otherwise`."""
+    from difflib import get_close_matches  # only who mistypes waits for it
+
+    near = get_close_matches(word, list(known), 1)
+    return f"Did you mean {near[0]}?" if near else otherwise
 
 
 class FriendliIacError(Exception):

@@ -16,7 +16,7 @@ from friendli_iac.cli.options import (
     with_manifests,
     with_target,
 )
-from friendli_iac.errors import UsageError
+from friendli_iac.errors import UsageError, did_you_mean
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -82,15 +82,12 @@ def preflight(
 
 
 def _check_addresses(addresses: tuple[str, ...], known: set[str]) -> None:
-    from difflib import get_close_matches
-
     for address in addresses:
         if address not in known:
-            near = get_close_matches(address, known, 1)
             raise UsageError(
                 f"there is no {address} in the manifests",
                 safe="Nothing was sent.",
-                next=f"Did you mean {near[0]}?" if near else "friendli-iac validate reads them.",
+                next=did_you_mean(address, known, "friendli-iac validate reads them."),
             )
 
 

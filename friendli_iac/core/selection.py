@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from difflib import get_close_matches
 
 from friendli_iac.core.scene import Wish
 from friendli_iac.core.state import State
-from friendli_iac.errors import UsageError
+from friendli_iac.errors import UsageError, did_you_mean
 
 
 def select(
@@ -62,11 +61,10 @@ def _with_companions(
     queue = []
     for target in targets:
         if target not in everything:
-            near = get_close_matches(target, everything, 1)
             raise UsageError(
                 f"there is no {target} in the manifests or in state",
                 safe="Nothing was sent.",
-                next=f"Did you mean {near[0]}?" if near else "See friendli-iac state list.",
+                next=did_you_mean(target, everything, "See friendli-iac state list."),
             )
         queue.append(target)
     while queue:

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from difflib import get_close_matches
 from typing import Any
 
 from friendli_iac.core.state import Resource, State
 from friendli_iac.engine.engine import Engine
-from friendli_iac.errors import NotFound, Refused, UsageError
+from friendli_iac.errors import NotFound, Refused, UsageError, did_you_mean
 from friendli_iac.resources import KINDS
 from friendli_iac.resources.base import Address, Kind, Observed, Replicas
 from friendli_iac.review.status import Row, expires
@@ -18,10 +17,9 @@ from friendli_iac.review.status import Row, expires
 def known_resource(state: State, address: str) -> Resource:
     """The resource at `address`; UsageError when there is none."""
     if address not in state.resources:
-        near = get_close_matches(address, state.resources, 1)
         raise UsageError(
             f"{address} is not in state",
-            next=f"Did you mean {near[0]}?" if near else "See friendli-iac state list.",
+            next=did_you_mean(address, state.resources, "See friendli-iac state list."),
         )
     return state.resources[address]
 

@@ -23,7 +23,7 @@ _COLOUR = {"-": "red", "■": "red", "~": "yellow", "◦": "yellow"}
 
 def render(report: DriftReport, *, reads: int | None = None, paint: Paint = plain) -> str:
     """The whole report, one block a resource, and the summary as the last line."""
-    lines = [f"Drift of {_place(report)}"]
+    lines = [f"Drift of {words.place(report)}"]
     if reads is not None:
         lines.append(f"{reads} read{'s' * (reads != 1)}, 0 writes, nothing woken")
     lines += [f"note: {note}" for note in report.notes]
@@ -39,7 +39,12 @@ def render(report: DriftReport, *, reads: int | None = None, paint: Paint = plai
 
 def markdown(report: DriftReport) -> str:
     """GitHub-flavoured Markdown: the summary first, then a section a resource."""
-    lines = [f"### friendli-iac drift: {headline(report)}", "", f"Of {prose(_place(report))}", ""]
+    lines = [
+        f"### friendli-iac drift: {headline(report)}",
+        "",
+        f"Of {prose(words.place(report))}",
+        "",
+    ]
     lines += [f"- {prose(note)}" for note in report.notes] + [""] * bool(report.notes)
     for found in report.found:
         lines += [f"#### `{found.address}` `{found.id}`", "", prose(_state(found)), ""]
@@ -188,13 +193,6 @@ def _import(stranger: Stranger) -> str:
 
 def _command(*arguments: str) -> str:
     return shlex.join(["friendli-iac", *arguments])
-
-
-def _place(report: DriftReport) -> str:
-    api = "the emulator" if report.api == "emulator:" else report.api
-    team = f", team {report.team}" if report.team else ""
-    scope = f" · narrowed to {report.narrowed}" if report.narrowed else ""
-    return f"{api}{team} · serial {report.serial}{scope}"
 
 
 def _drifted_as_json(found: Drifted) -> dict[str, Any]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from friendli_iac.core.plan import Change, Plan
-from friendli_iac.review import words
+from friendli_iac.review import asides, words
 
 
 def render(plan: Plan) -> str:
@@ -15,16 +15,16 @@ def render(plan: Plan) -> str:
     for refusal in plan.refusals:
         lines += [f"> **Refused** `{refusal.address}`: {prose(refusal.message)}"]
         lines += [f"> {prose(refusal.next)}", ""]
-    for line in filter(None, [words.total_cost(plan), words.order(plan), words.unchanged(plan)]):
+    for line in filter(None, [words.total_cost(plan), asides.order(plan), words.unchanged(plan)]):
         lines += [prose(line), ""]
     for change in words.by_severity(plan.changes):
         lines += [*_section(change), ""]
     for change in plan.changes:
         if change.action == "no-op" and words.needs_a_look(change):
-            facts = [words.status(change), *map(str.strip, words.said_of(change))]
+            facts = [words.status(change), *map(str.strip, asides.said_of(change))]
             told = prose(", ".join(filter(None, facts)))
             lines += [f"- `{change.address}` `{change.id}`: {told}", ""]
-    outside = words.outside(plan)
+    outside = asides.outside(plan)
     if outside:
         lines += ["Changed outside since the last apply:", ""]
         lines += [f"- `{address}` {prose(told)}" for address, told in outside] + [""]
@@ -51,9 +51,9 @@ def _section(change: Change) -> list[str]:
         lines.append(f"| {' | '.join(cells)} |")
     rest = [f"{field.path} {words.value(change, field, field.desired)}" for field in defaults]
     after = [f"Defaults: {', '.join(rest)}"] * bool(rest)
-    after += map(str.strip, words.said_of(change))
+    after += map(str.strip, asides.said_of(change))
     after += [f"preflight: {c.level} {c.text} {c.remedy}".rstrip() for c in change.checks]
-    after += [words.gate(change)] * bool(words.gate(change))
+    after += [asides.gate(change)] * bool(asides.gate(change))
     return lines + [""] * bool(after) + [f"- {prose(line)}" for line in after]
 
 

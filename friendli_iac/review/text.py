@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 from friendli_iac.core.diff import FieldChange
 from friendli_iac.core.plan import Change, Plan
-from friendli_iac.review import words
+from friendli_iac.review import asides, words
 
 Paint = Callable[[str, str], str]  # (text, colour) -> text
 _COLOUR = {
@@ -36,8 +36,8 @@ def render(plan: Plan, *, reads: int | None = None, paint: Paint = plain) -> str
                 "",
                 f"  {change.address}   {change.id or '(new)'}   {words.status(change)}".rstrip(),
             ]
-            lines += [f"    {line}" for line in words.said_of(change)]
-    if outside := words.outside(plan):
+            lines += [f"    {line}" for line in asides.said_of(change)]
+    if outside := asides.outside(plan):
         lines += ["", "Changed outside since the last apply:"]
         lines += [f"  {address}   {told}" for address, told in outside]
     lines += [""] * (len(lines) > 2) + _footer(plan, paint)
@@ -61,11 +61,11 @@ def _block(change: Change, told: dict[tuple[str, ...], str], paint: Paint) -> li
         lines.append(f"    {paint('~', colour)} the same fields and values as {first} above")
     else:
         lines += fields
-    lines += [f"    {line}" for line in words.said_of(change)]
-    lines += [f"    {line}" for line in words.preflight(change)]
+    lines += [f"    {line}" for line in asides.said_of(change)]
+    lines += [f"    {line}" for line in asides.preflight(change)]
     if change.waits_for:
         lines.append(f"    waits for {', '.join(change.waits_for)}")
-    last = filter(None, [words.gate(change), words.cost(change)])
+    last = filter(None, [asides.gate(change), words.cost(change)])
     return lines + [f"    {line}" for line in last]
 
 
@@ -103,7 +103,7 @@ def _footer(plan: Plan, paint: Paint) -> list[str]:
     for refusal in plan.refusals:
         lines.append(paint(f"REFUSED {refusal.address}: {refusal.message}", "red"))
         lines += [f"    {refusal.next}", ""]
-    lines += filter(None, [words.unchanged(plan), words.order(plan), words.total_cost(plan)])
+    lines += filter(None, [words.unchanged(plan), asides.order(plan), words.total_cost(plan)])
     if words.is_work(plan):
         return [*lines, words.headline(plan)]
     return [

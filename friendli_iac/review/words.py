@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable
-from typing import Any
+from typing import Any, Protocol
 
 from friendli_iac.core.diff import DEFAULT, FieldChange
 from friendli_iac.core.plan import Change, Plan, summary
 from friendli_iac.resources import KINDS
 from friendli_iac.resources.base import Action, Address, Kind
-from friendli_iac.resources.rollout import Rollout
 from friendli_iac.resources.spec import format_duration, leaves
 
 # Most severe first: what a reviewer must not miss stands on top.
@@ -27,9 +26,21 @@ COUNTED: tuple[Action, ...] = (
     "record",
 )  # fmt: skip
 HOURS_A_MONTH = 730
-FEW = 4  # values that are spelled out in a line
 NOTHING = "(none)"
 PROTECTION = "lifecycle.preventDestroy"
+
+
+class Placed(Protocol):
+    """What says where it is for: a plan, or a report of drift."""
+
+    @property
+    def api(self) -> str: ...
+    @property
+    def team(self) -> str: ...
+    @property
+    def serial(self) -> int: ...
+    @property
+    def narrowed(self) -> str: ...
 
 
 def by_severity(changes: Iterable[Change]) -> list[Change]:
@@ -38,8 +49,8 @@ def by_severity(changes: Iterable[Change]) -> list[Change]:
     return sorted(todo, key=lambda c: (SEVERITY.index(c.action), c.address))
 
 
-def place(plan: Plan) -> str:
-    """Where the plan is for, and how far it reaches."""
+def place(plan: Placed) -> str:
+    """Where a plan or a report is for, and how far it reaches."""
     api = "the emulator" if plan.api == "emulator:" else plan.api
     team = f", team {plan.team}" if plan.team else ""
     scope = f" · narrowed to {plan.narrowed}" if plan.narrowed else ""
@@ -48,7 +59,7 @@ def place(plan: Plan) -> str:
 
 def value(change: Change, field: FieldChange, what: Any) -> str:
     """A value as a manifest would write it; `(none)` for what is not there."""
-    return written(_kind(change), field.path, what)
+    return written(kind_of(change), field.path, what)
 
 
 def written(kind: Kind, path: str, what: Any) -> str:
@@ -126,101 +137,8 @@ def status(change: Change) -> str:
 
 def needs_a_look(change: Change) -> bool:
     """Whether an unchanged resource is still worth a word: it is not well, or not all ours."""
-    served = change.status == "" or _kind(change).health(change.status) == "served"
+    served = change.status == "" or kind_of(change).health(change.status) == "served"
     return bool(change.notes or change.held or change.expires) or not served
-
-
-def said_of(change: Change) -> list[str]:
-    """Everything that must be said of a change beside its fields."""
-    expires = f"expires: {change.expires}"
-    return [*change.notes, *[expires] * bool(change.expires), *held(change)]
-
-
-def held(change: Change) -> list[str]:
-    """What a pin holds off, its story, and what lifts it."""
-    if change.held is None:
-        return []
-    told = [
-        f"{path} {written(_kind(change), path, what)}"
-        + (f" (asked for as {change.held.asked[path]})" if change.held.asked.get(path) else "")
-        for path, what in change.held.values.items()
-    ]
-    values = ", ".join(told) if len(told) <= FEW else "the whole of it"
-    places = f"; {', '.join(change.held.places)} says it" * (0 < len(change.held.places) <= FEW)
-    version = f"version {change.held.version}: " if change.held.version is not None else ""
-    if change.held.behind:
-        return [
-            f"HELD OFF {values}: {change.held.story}",
-            f"    it goes on when {change.held.behind} is good; to send it all the same: "
-            f"--target {change.address}",
-        ]
-    return [
-        f"HELD OFF {values}{places}",
-        f"    {version}{change.held.story}",
-        "    not sent until the manifest says something else; to try it again: --retry-failed",
-    ]
-
-
-def gate(change: Change) -> str:
-    """How a new version is proved, and what happens when it does not serve."""
-    if change.after is None or "rollout" not in change.after.spec:
-        return ""
-    if not {"create", "update", "restart"}.intersection(change.steps):
-        return ""
-    rollout = Rollout.of(change.after.spec)
-    parts = ["served"]
-    parts[0] += f" within {format_duration(int(rollout.timeout))}" if rollout.timeout else ""
-    parts += [f"probe x{rollout.attempts}"] if rollout.probe else []
-    parts += [f"bake {format_duration(int(rollout.bake))}"] if rollout.bake else []
-    if change.action == "create":
-        otherwise = "terminated, so that billing stops" if rollout.terminates else "kept as it is"
-    else:
-        back = "the last good settings again, exit 10"
-        if not change.restorable:
-            back = "left as it is, for nobody knows what was there before"
-        otherwise = back if rollout.rolls_back else "left as it is"
-    return f"gate: {', '.join(parts)}; else {otherwise}"
-
-
-def preflight(change: Change) -> list[str]:
-    """What was looked at in the model's repository."""
-    if not change.checks:
-        return []
-    lines = []
-    for check in change.checks:
-        lines.append(f"    {check.level:<7}  {check.text}")
-        lines += [f"             {check.remedy}"] * bool(check.remedy)
-    return ["preflight", *lines]
-
-
-def outside(plan: Plan) -> list[tuple[str, str]]:
-    """What others changed since the last apply, by address; what the manifests make of it is among
-    the changes.
-    """
-    told = []
-    for one in plan.drift:
-        kind = KINDS[Address.parse(one.address).kind]
-        values = (written(kind, one.path, what) for what in (one.applied, one.live))
-        told.append((one.address, "{}: applied {}, live {}".format(one.path, *values)))
-    return told
-
-
-def order(plan: Plan) -> str:
-    """Who goes first: where one line changes many, and the waves, where there are several."""
-    first: dict[str, int] = {}
-    waves: dict[int, list[str]] = {}
-    for change in plan.pending_changes:
-        waves.setdefault(change.wave, []).append(change.address)
-        for address in change.behind:
-            first[address] = first.get(address, 0) + 1
-    parts = [
-        f"{address} goes first: until it is good, {count} more with the same change must wait"
-        for address, count in first.items()
-    ]
-    if len(waves) > 1:
-        told = (f"{wave}: {', '.join(waves[wave])}" for wave in sorted(waves))
-        parts.append(f"waves, each after the one before is good: {'; '.join(told)}")
-    return " · ".join(parts)
 
 
 def labels(change: Change) -> str:
@@ -291,7 +209,7 @@ def total_cost(plan: Plan) -> str:
     before = (sum(b[0] for b, _ in known), sum(b[1] for b, _ in known))
     after = (sum(a[0] for _, a in known), sum(a[1] for _, a in known))
     spans = [after] if before == after else [before, after]
-    prices = ", ".join(sorted({_kind(change).prices for change in plan.changes}))
+    prices = ", ".join(sorted({kind_of(change).prices for change in plan.changes}))
     hour = " → ".join(money(span) for span in spans)
     month = " → ".join(money((s[0] * HOURS_A_MONTH, s[1] * HOURS_A_MONTH), 0) for s in spans)
     line = f"{hour} /h   ({month} per {HOURS_A_MONTH} h; {prices})"
@@ -300,5 +218,6 @@ def total_cost(plan: Plan) -> str:
     return line + (f", without {missing} of unknown price" if missing else "")
 
 
-def _kind(change: Change) -> Kind:
+def kind_of(change: Change) -> Kind:
+    """The kind of what a change is about."""
     return KINDS[Address.parse(change.address).kind]
