@@ -10,6 +10,8 @@
     ├── RolloutFailed           4   what was sent does not serve: a person must look
     ├── RolledBack             10   what was sent does not serve; what served before does
     ├── StateError              1   the state or its journal cannot be read or written
+    │   ├── StateDenied         3   not with these credentials
+    │   └── LockLost            7   somebody else took the lock over while we worked
     ├── SettleError             4   an interrupted apply left something only a person can decide
     ├── Refused                 5   protection or policy forbids it; nothing was sent
     ├── StalePlan               6   what the plan was made from has moved
@@ -148,6 +150,14 @@ class RolledBack(FriendliIacError):
 
 class StateError(FriendliIacError):
     pass
+
+
+class StateDenied(StateError):
+    exit_code = 3
+
+
+class LockLost(StateError):
+    exit_code = 7
 
 
 class SettleError(FriendliIacError):
