@@ -107,7 +107,7 @@ def test_no_arguments_show_the_help_and_are_wrong_usage(project: Project) -> Non
         ("plan", "--parallelism", "0"),
         ("plan", "--selector", "team"),
         ("plan", "--target", "Endpoint/nobody"),
-        ("plan", "--state", "s3://bucket/state"),
+        ("plan", "--state", "ftp://host/state"),
         ("plan", "--base-url", "http://api.example.com"),
         ("apply", "--timeout", "soon"),
         ("apply", "no-such-file"),

@@ -204,7 +204,7 @@ def test_doctor_of_the_state(project: Project) -> None:
 
 
 @pytest.mark.parametrize(
-    ("settings", "code"), [("state: s3://bucket/state\n", 64), ("manifest: [x]\n", 1)]
+    ("settings", "code"), [("state: ftp://host/state\n", 1), ("manifest: [x]\n", 1)]
 )
 def test_doctor_of_the_settings(settings: str, code: int, project: Project) -> None:
     project.write(settings, "friendli-iac.yaml")

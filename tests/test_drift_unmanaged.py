@@ -149,7 +149,7 @@ def test_a_sibling_that_cannot_be_read_is_a_note(
 ) -> None:
     other = sibling(ours, emulator, tmp_path)
     ours.write(
-        "siblings: [file:../other/.friendli-iac/state.json, file:../none.json, 's3://b/k']\n",
+        "siblings: [file:../other/.friendli-iac/state.json, file:../none.json, 'ftp://b/k']\n",
         "friendli-iac.yaml",
     )
     other.state_path.write_text("{")

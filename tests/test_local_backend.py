@@ -63,7 +63,7 @@ def journalled(path: Path, *names: str) -> Path:
     backend = started(path)
     with backend.lock("apply", {}, 0):
         for name in names:
-            backend.append(adopted(name))
+            backend.append([adopted(name)])
     return path.with_name("state.json.journal")
 
 
@@ -74,7 +74,7 @@ def test_nothing_is_readable_for_others(path: Path) -> None:
         stored = backend.read()
         assert stored.state is not None
         backend.commit(replay(stored.state, stored.entries).state)
-        backend.append(adopted("b"))
+        backend.append([adopted("b")])
         for file in (path, journal, path.with_name("state.json.lock")):
             assert stat.S_IMODE(file.stat().st_mode) == 0o600
     assert stat.S_IMODE(path.with_name("state.json.backup.1").stat().st_mode) == 0o600
@@ -98,10 +98,10 @@ def test_what_is_written_is_synced_before_anybody_relies_on_it(path: Path) -> No
     assert files.done == ["write", "sync", "rename", "sync directory"]
     with backend.lock("apply", {}, 0):
         files.done.clear()
-        backend.append(adopted("a"))
+        backend.append([adopted("a")])
         assert files.done == ["write", "sync", "sync directory"], "a new file, a new name"
         files.done.clear()
-        backend.append(adopted("b"))
+        backend.append([adopted("b")])
         assert files.done == ["write", "sync"]
         files.done.clear()
         backend.commit(State(lineage="L", serial=1))
@@ -174,7 +174,7 @@ def test_a_torn_tail_is_cut_off_with_a_notice(path: Path) -> None:
             assert [e.address for e in stored.entries] == ["Endpoint/a"]
             assert any("torn last line" in notice for notice in stored.notices)
             assert lines(journal) == whole[:-1]
-            backend.append(adopted("c"))
+            backend.append([adopted("c")])
         assert addresses(path) == [
             "Endpoint/a",
             "Endpoint/c",
@@ -186,7 +186,7 @@ def test_a_torn_header_leaves_an_empty_journal(path: Path) -> None:
     journal.write_bytes(lines(journal)[0][:10])
     backend = LocalBackend(path)
     with backend.lock("apply", {}, 0):
-        backend.append(adopted("b"))
+        backend.append([adopted("b")])
     assert addresses(path) == ["Endpoint/b"]
 
 
@@ -216,9 +216,9 @@ def test_a_corrupt_middle_line_stops_everything_and_is_kept(
 
 
 def with_header(journal: Path, **header: object) -> None:
-    from friendli_iac.backends.local import _line
+    from friendli_iac.backends.lines import encode
 
-    journal.write_bytes(_line({"lineage": "L", "serial": 1, **header}) + lines(journal)[1])
+    journal.write_bytes(encode({"lineage": "L", "serial": 1, **header}) + lines(journal)[1])
 
 
 def test_a_journal_of_another_state_is_refused(path: Path) -> None:
@@ -270,12 +270,12 @@ def test_a_damaged_state_is_refused_and_names_the_backups(path: Path, text: str)
 
 
 def test_a_journal_entry_of_a_newer_version_is_refused(path: Path) -> None:
-    from friendli_iac.backends.local import _line
+    from friendli_iac.backends.lines import encode
 
     for entry in ({"type": "teleport", "time": 1}, {"type": "done", "time": 1, "colour": "red"}):
         journal = journalled(path, "a")
         with journal.open("ab") as file:
-            file.write(_line(entry))
+            file.write(encode(entry))
         with pytest.raises(StateError, match="does not know"):
             LocalBackend(path).read()
         journal.unlink()
@@ -294,13 +294,13 @@ def test_after_a_failed_write_nothing_is_appended_behind_the_torn_line(path: Pat
     files = Failing()
     backend = started(path, files)
     with backend.lock("apply", {}, 0):
-        backend.append(adopted("a"))
+        backend.append([adopted("a")])
         files.failing = True
         with pytest.raises(StateError, match="No space left"):
-            backend.append(adopted("b"))
+            backend.append([adopted("b")])
         files.failing = False
         with pytest.raises(StateError, match="No space left"):
-            backend.append(adopted("c"))
+            backend.append([adopted("c")])
     assert addresses(path) == ["Endpoint/a"]
 
 

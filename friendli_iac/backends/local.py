@@ -14,8 +14,7 @@ import os
 import re
 import threading
 import time
-import zlib
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -24,20 +23,21 @@ from typing import Any, TypeVar
 from uuid import uuid4
 
 from friendli_iac import __version__
-from friendli_iac.backends.base import Holder, Stored, ci_url, who
+from friendli_iac.backends.base import Held, Holder, Kept, Stored, ci_url, moved, who
 from friendli_iac.backends.files import Files
-from friendli_iac.core.canonical import canonical_json
+from friendli_iac.backends.lines import Lines, decode, encode
 from friendli_iac.core.journal import Entry
 from friendli_iac.core.state import State
-from friendli_iac.errors import Locked, StateError
+from friendli_iac.errors import Locked, Refused, StateError
 
 T = TypeVar("T")
 BACKUPS_KEPT = 10
+MOVED = "moved_to"  # all that is in the file of a state that was moved away
 
 
 class LocalBackend:
     """See `friendli_iac.backends.base.Backend`. Not for network file systems: they lie about locks
-    and syncs.
+    and syncs. `revive`: a state that was moved away may come back here.
     """
 
     def __init__(
@@ -46,11 +46,13 @@ class LocalBackend:
         *,
         files: Files | None = None,
         sleep: Callable[[float], None] = time.sleep,
+        revive: bool = False,
     ) -> None:
         path = path.resolve()  # a link stays one: state, journal and lock lie where it leads
         self.path = path
         self._files = files or Files()
         self._sleep = sleep
+        self._revive = revive
         self._journal = path.with_name(path.name + ".journal")
         self._mutex = threading.Lock()
         self._header: dict[str, Any] | None = None  # what the journal starts with, once it must
@@ -66,14 +68,14 @@ class LocalBackend:
         # Without the lock, a commit may come between the two: then both are read again.
         while True:
             data = self._guarded("read the state", lambda: self._files.read(self.path))
-            lines, _, torn = self._read_journal()
+            journal, torn = self._read_journal()
             if data == self._guarded("read the state", lambda: self._files.read(self.path)):
                 break
         state = self._parsed(data)
         notices = [*self._left_out, *([torn] if torn else [])]
-        if not lines:
+        if not journal.documents:
             return Stored(state, notices=tuple(notices))
-        header = lines[0]
+        header, *lines = journal.documents
         if state is None or header.get("lineage") != state.lineage:
             raise StateError(
                 f"the journal {self._journal} belongs to another state "
@@ -94,50 +96,43 @@ class LocalBackend:
         if serial < state.serial:  # a kill between the commit and the end of the journal
             notices.append(f"an old journal (serial {serial}) is left out: it was committed before")
             return Stored(state, notices=tuple(notices))
-        entries = tuple(Entry.from_json(line) for line in lines[1:])
-        return Stored(state, entries, tuple(notices))
+        return Stored(state, tuple(map(Entry.from_json, lines)), tuple(notices))
 
     def _parsed(self, data: bytes | None) -> State | None:
         if data is None:
             return None
         try:
             document = json.loads(data)
+            to = document.get(MOVED) if isinstance(document, dict) else None
         except ValueError as error:
             raise StateError(
                 f"the state {self.path} is damaged: {error}",
                 safe="It was not touched.",
                 next=f"Restore a backup: {self.path}.backup.*",
             ) from error
+        if to and self._revive:
+            return None
+        if to:
+            raise moved(self.describe(), str(to))
         return State.from_json(document if isinstance(document, dict) else {})
 
-    def _read_journal(self) -> tuple[list[dict[str, Any]], int, str]:
-        """The entries, the size of the part that is whole, and a notice when a tail was torn."""
+    def _read_journal(self) -> tuple[Lines, str]:
+        """The journal, and a notice when its tail was torn."""
         data = self._guarded("read the journal", lambda: self._files.read(self._journal)) or b""
-        lines: list[dict[str, Any]] = []
-        whole = 0
-        for number, raw in enumerate(data.split(b"\n"), 1):
-            if not raw:
-                whole += 1
-                continue
-            entry = _checked(raw)
-            end = whole + len(raw) + 1
-            if entry is None or end > len(data):
-                if data[end:].strip():
-                    raise StateError(
-                        f"the journal is damaged: {self._journal}:{number}",
-                        safe="It was not touched, and nothing was sent.",
-                        next="It says what an interrupted apply had begun. Compare it with the web "
-                        "page, take the resources in with friendli-iac import, and move it away.",
-                    )
-                return lines, whole, f"a torn last line of {self._journal} is left out"
-            lines.append(entry)
-            whole = end
-        return lines, len(data), ""
+        lines = decode(data)
+        if lines.damaged:
+            raise StateError(
+                f"the journal is damaged: {self._journal}:{lines.damaged}",
+                safe="It was not touched, and nothing was sent.",
+                next="It says what an interrupted apply had begun. Compare it with the web "
+                "page, take the resources in with friendli-iac import, and move it away.",
+            )
+        return lines, f"a torn last line of {self._journal} is left out" if lines.torn else ""
 
     # --- writing ---
 
     @contextmanager
-    def lock(self, operation: str, environ: Mapping[str, str], timeout: float) -> Iterator[None]:
+    def lock(self, operation: str, environ: Mapping[str, str], timeout: float) -> Iterator[float]:
         path = self.path.with_name(self.path.name + ".lock")
 
         def open_lock() -> int:
@@ -154,7 +149,7 @@ class LocalBackend:
                 lambda: os.pwrite(descriptor, json.dumps(holder.to_json()).encode(), 0),
             )
             self._begin()
-            yield
+            yield 0.0
             os.ftruncate(descriptor, 0)
         finally:
             os.close(descriptor)  # which releases it, also when the process is killed
@@ -175,13 +170,13 @@ class LocalBackend:
                     ) from None
                 self._sleep(0.2)
 
-    def _holder(self, path: Path) -> str:
+    def _holder(self, path: Path) -> Holder:
         for _ in range(10):  # the holder may be just about to write who it is
             try:
-                return str(Holder.from_json(json.loads(path.read_bytes())))
+                return Holder.from_json(json.loads(path.read_bytes()))
             except (OSError, ValueError, TypeError, AttributeError):
                 self._sleep(0.05)
-        return "another process"
+        return Holder("another process", "a moment ago")
 
     def _begin(self) -> None:
         """Under the lock: leaves only what belongs to the state, and notes what a journal starts
@@ -190,23 +185,23 @@ class LocalBackend:
         self._left_out = ()
         stored = self.read()
         self._left_out = stored.notices
-        lines, whole, torn = self._read_journal()
-        if lines and not stored.entries:
+        journal, _ = self._read_journal()
+        if journal.documents and not stored.entries:
             self._guarded("clear an old journal", lambda: self._files.remove(self._journal))
-            lines = []
-        elif torn:
+        elif journal.torn:
+            whole = journal.whole
             self._guarded("mend the journal", lambda: self._files.truncate(self._journal, whole))
         self._header = None
-        if not lines and stored.state is not None:
+        if not stored.entries and stored.state is not None:
             self._header = {"lineage": stored.state.lineage, "serial": stored.state.serial}
 
-    def append(self, entry: Entry) -> None:
+    def append(self, entries: Sequence[Entry]) -> None:
         with self._mutex:
             if self._broken:  # a line behind a torn one would make the journal unreadable
                 raise _failed("write the journal", self._broken)
             documents = [self._header] if self._header else []
-            documents.append(entry.to_json())
-            data = b"".join(_line(document) for document in documents)
+            documents += [entry.to_json() for entry in entries]
+            data = b"".join(map(encode, documents))
             try:
                 self._files.append(self._journal, data)
             except OSError as error:
@@ -227,8 +222,7 @@ class LocalBackend:
 
             def write() -> None:
                 if previous is not None:
-                    backup = self.path.with_name(f"{self.path.name}.backup.{state.serial}")
-                    self._files.replace(backup, previous)
+                    self._files.replace(self._backup(state.serial), previous)
                 self._files.replace(self.path, data)
                 self._files.remove(self._journal)
                 self._drop_old_backups()
@@ -237,14 +231,83 @@ class LocalBackend:
             self._header = {"lineage": next_state.lineage, "serial": next_state.serial}
             return next_state
 
-    def _drop_old_backups(self) -> None:
-        def serial(path: Path) -> int:
-            match = re.search(r"\.backup\.(\d+)$", path.name)
-            return int(match[1]) if match else -1
+    def mark_moved(self, to: str) -> None:
+        with self._mutex:
+            previous = self._guarded("read the state", lambda: self._files.read(self.path))
+            state = self._parsed(previous)
 
-        backups = sorted(self.path.parent.glob(f"{self.path.name}.backup.*"), key=serial)
-        for old in backups[:-BACKUPS_KEPT]:
-            self._files.remove(old)
+            def write() -> None:
+                if state is not None and previous is not None:
+                    self._files.replace(self._backup(state.serial), previous)
+                self._files.replace(self.path, json.dumps({MOVED: to}).encode() + b"\n")
+                self._files.remove(self._journal)
+
+            self._guarded("mark the state as moved", write)
+
+    # --- the states before ---
+
+    def _backup(self, serial: int) -> Path:
+        return self.path.with_name(f"{self.path.name}.backup.{serial}")
+
+    def _backups(self) -> list[Kept]:
+        """The states before, oldest first."""
+        pattern = re.compile(re.escape(self.path.name) + r"\.backup\.(\d+)")
+        folder = self.path.parent
+        names = [path.name for path in folder.iterdir()] if folder.is_dir() else []
+        serials = [int(found[1]) for name in names if (found := pattern.fullmatch(name))]
+        return [Kept(serial, serial, _modified(self._backup(serial))) for serial in sorted(serials)]
+
+    def _drop_old_backups(self) -> None:
+        for old in self._backups()[:-BACKUPS_KEPT]:
+            self._files.remove(self._backup(old.serial))
+
+    def history(self) -> list[Kept]:
+        state = self.read().state
+        earlier = self._guarded("read the backups", self._backups)
+        if state is None:
+            return earlier
+        current = Kept(state.serial, state.serial, _modified(self.path))
+        return [*(kept for kept in earlier if kept.serial != state.serial), current]
+
+    def read_kept(self, kept: Kept) -> State:
+        path = self._backup(kept.serial)
+        data = self._guarded("read a backup", lambda: self._files.read(path))
+        state = self._parsed(data or self._guarded("read", lambda: self._files.read(self.path)))
+        if state is None or state.serial != kept.serial:
+            raise StateError(
+                f"serial {kept.serial} is not kept any more",
+                safe="Nothing was changed.",
+                next="friendli-iac state history shows which ones are.",
+            )
+        return state
+
+    def held(self) -> Held | None:
+        path = self.path.with_name(self.path.name + ".lock")
+        try:
+            descriptor = os.open(path, os.O_RDWR)
+        except FileNotFoundError:
+            return None
+        except OSError as error:
+            raise _failed("open the lock", error) from error
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            return None
+        except BlockingIOError:
+            return Held(self._holder(path), None)
+        finally:
+            os.close(descriptor)
+
+    def unlock(self, id: str, by: str) -> None:
+        held = self.held()
+        raise Refused(
+            f"the lock of {self.path} cannot be broken: "
+            + (f"{held.holder} holds it" if held else "nobody holds it"),
+            safe="Nothing was changed.",
+            next="It ends with the process that holds it, also when that is killed.",
+        )
+
+    def close(self) -> None:
+        """Nothing is open."""
 
     @staticmethod
     def _guarded(what: str, action: Callable[[], T]) -> T:
@@ -254,24 +317,13 @@ class LocalBackend:
             raise _failed(what, error) from error
 
 
+def _modified(path: Path) -> str:
+    return datetime.fromtimestamp(path.stat().st_mtime, UTC).isoformat(timespec="seconds")
+
+
 def _failed(what: str, error: OSError) -> StateError:
     return StateError(
         f"cannot {what}: {error.strerror or error} ({error.filename or 'disk'})",
         safe="What was begun is in the journal: nothing is lost and nothing will be done twice.",
         next="Free space or mend the disk, then run friendli-iac apply again.",
     )
-
-
-def _line(document: Mapping[str, Any]) -> bytes:
-    text = canonical_json(document)
-    return f'{{"crc":"{zlib.crc32(text.encode()):08x}","entry":{text}}}\n'.encode()
-
-
-def _checked(raw: bytes) -> dict[str, Any] | None:
-    """The entry of a line, or None when the line is not what was written."""
-    try:
-        line = json.loads(raw)
-        entry: dict[str, Any] = line["entry"]
-        return entry if f"{zlib.crc32(canonical_json(entry).encode()):08x}" == line["crc"] else None
-    except (ValueError, KeyError, TypeError):
-        return None

@@ -42,6 +42,7 @@ class Target:
 
     chdir: Path
     state: str | None
+    environment: str
     base_url: str | None
     emulator: bool
     verbose: int
@@ -66,8 +67,12 @@ def with_target(function: F) -> F:
                 default=Path(), metavar="FOLDER", help="Work as if started in this folder.",
             ),
             click.option(
-                "--state", metavar="PATH", envvar="FRIENDLI_IAC_STATE",
-                help="The state file, instead of the one that friendli-iac.yaml names.",
+                "--state", metavar="ADDRESS", envvar="FRIENDLI_IAC_STATE",
+                help="Where the state is, instead of where friendli-iac.yaml says.",
+            ),
+            click.option(
+                "--env", "environment", metavar="NAME", envvar="FRIENDLI_IAC_ENV", default="",
+                help="The environment that is meant: its state must be of the same one.",
             ),
             click.option(
                 "--base-url", metavar="URL", envvar="FRIENDLI_BASE_URL",
@@ -216,7 +221,7 @@ def with_format(*formats: str) -> Callable[[F], F]:
 
 def take_target(options: dict[str, Any]) -> Target:
     """Takes the options of `with_target` out of a command's arguments."""
-    names = ("chdir", "state", "base_url", "emulator", "verbose")
+    names = ("chdir", "state", "environment", "base_url", "emulator", "verbose")
     return Target(**{name: options.pop(name) for name in names})
 
 

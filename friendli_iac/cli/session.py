@@ -16,12 +16,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from friendli_iac.cli.console import Console
-from friendli_iac.cli.options import Reading, Target
+from friendli_iac.cli.options import SECONDS, Reading, Target
 from friendli_iac.errors import AuthError, Cancelled, UsageError
 from friendli_iac.manifest import Manifest, Project, find_project, load_manifest
 
 if TYPE_CHECKING:  # what only some commands need is imported where they need it
-    from friendli_iac.backends import LocalBackend
+    from friendli_iac.backends import Backend, Places
     from friendli_iac.clients.http import Http
     from friendli_iac.engine import Engine
     from friendli_iac.engine.siblings import Siblings
@@ -31,6 +31,7 @@ DEFAULT_URL = "https://api.friendli.ai"
 EMULATOR = "emulator:"
 FOLDER = ".friendli-iac"
 EMULATOR_TOKEN = "flp_emulator"
+ENVIRONMENT = "${environment}"  # in the address of a state: the environment that is meant
 
 
 @dataclass
@@ -40,7 +41,9 @@ class Session:
     project: Project
     environ: Mapping[str, str]
     console: Console
-    state_path: Path
+    state: str  # its address
+    environment: str
+    trusted: bool  # whether a person named that address, and not the project's settings
     api: str
     team: str
     emulated: bool
@@ -51,11 +54,33 @@ class Session:
     closing: ExitStack = field(default_factory=ExitStack)  # what to close in the end
 
     @cached_property
-    def backend(self) -> LocalBackend:
-        """Where the state is."""
-        from friendli_iac.backends import LocalBackend
+    def places(self) -> Places:
+        """Where states can be."""
+        from friendli_iac.backends import Places
 
-        return LocalBackend(self.state_path)
+        more = {}
+        if said := self.environ.get("FRIENDLI_IAC_LEASE"):
+            more["lease"] = float(SECONDS.convert(said, None, None))
+        return Places(self.project.root, self.environ, sleep=self.pause, **more)
+
+    @cached_property
+    def backend(self) -> Backend:
+        """Where the state is."""
+        return self.open(self.state, trusted=self.trusted)
+
+    def open(self, where: str, *, trusted: bool, revive: bool = False) -> Backend:
+        """The backend at an address; the session closes it. What a person names is seen from the
+        folder they are in, what the settings name from the project's.
+        """
+        base = Path.cwd() if trusted else self.project.root
+        backend = self.places.open(where, base=base, trusted=trusted, revive=revive)
+        self.closing.callback(backend.close)
+        return backend
+
+    def pause(self, seconds: float) -> None:
+        """Waits; Cancelled when the user wants to stop."""
+        if self.stop.wait(seconds):
+            raise Cancelled("stopped as asked, while waiting", safe="What was sent is recorded.")
 
     def manifest(self, reading: Reading) -> Manifest:
         """The manifests. ManifestError with every problem."""
@@ -86,6 +111,8 @@ class Session:
             api=self.api,
             team=self.team,
             reporter=reporter,
+            project=_project_name(self.project),
+            environment=self.environment,
             environ=self.environ,
             parallelism=parallelism,
             on_team=self.http.use_team if self.http else lambda team: None,
@@ -95,14 +122,14 @@ class Session:
         )
 
     def _siblings(self) -> Siblings:
-        from friendli_iac.backends import LocalBackend
         from friendli_iac.engine.siblings import Siblings
 
-        def backend(where: str) -> LocalBackend | None:
-            scheme, colon, rest = where.partition(":")
-            if colon and scheme != "file":
+        def backend(where: str) -> Backend | None:
+            try:
+                return self.open(_place(where, self.environment), trusted=False)
+            except UsageError as error:
+                self.console.err(f"note: the sibling state {where}: {error}")
                 return None
-            return LocalBackend(self.project.root / (rest.removeprefix("//") if colon else where))
 
         # Playing never mixes with production.
         named = () if self.emulated else self.project.siblings
@@ -126,6 +153,9 @@ def opened(target: Target, console: Console, *, online: bool = True) -> Iterator
         os.chdir(target.chdir)
     project = find_project(Path.cwd())
     emulated = target.emulator or target.base_url == EMULATOR
+    where = target.state or project.state or f"{FOLDER}/state.json"
+    if emulated:  # playing never mixes with production
+        where = f"{FOLDER}/emulator/state.json"
     with ExitStack() as stack:
         if emulated:
             environ.setdefault("FRIENDLI_PROJECT_ID", "project-emulator")
@@ -133,7 +163,9 @@ def opened(target: Target, console: Console, *, online: bool = True) -> Iterator
             project=project,
             environ=environ,
             console=console,
-            state_path=_state_path(target.state, project, emulated),
+            state=_place(where, target.environment),
+            environment=target.environment,
+            trusted=bool(target.state) and not emulated,
             api=EMULATOR if emulated else (target.base_url or DEFAULT_URL).rstrip("/"),
             team=""
             if emulated
@@ -149,18 +181,25 @@ def opened(target: Target, console: Console, *, online: bool = True) -> Iterator
         yield session
 
 
-def _state_path(flag: str | None, project: Project, emulated: bool) -> Path:
-    if emulated:  # playing never mixes with production
-        return project.root / FOLDER / "emulator" / "state.json"
-    where = flag or project.state or f"file:{FOLDER}/state.json"
-    scheme, colon, rest = where.partition(":")
-    if colon and scheme != "file":
+def _place(where: str, environment: str) -> str:
+    """The address with the environment in its place."""
+    if ENVIRONMENT in where and not environment:
         raise UsageError(
-            f"this version keeps its state in a file, not in {scheme}:",
-            next="Use state: file:PATH.",
+            f"the address of the state names {ENVIRONMENT}, and no environment is chosen",
+            safe="Nothing was sent.",
+            next="Say which one: --env NAME, or FRIENDLI_IAC_ENV.",
         )
-    path = Path(rest.removeprefix("//") if colon else where)
-    return path if path.is_absolute() else (Path.cwd() if flag else project.root) / path
+    return where.replace(ENVIRONMENT, environment)
+
+
+def _project_name(project: Project) -> str:
+    """What the header of the state calls the project: its name, or its folder in the repository."""
+    if project.name:
+        return project.name
+    for folder in (project.root, *project.root.parents):
+        if (folder / ".git").exists() and folder != project.root:
+            return project.root.relative_to(folder).as_posix()
+    return project.root.name
 
 
 def _start_emulator(stack: ExitStack, project: Project) -> str:

@@ -164,12 +164,16 @@ class Lost:
 
 @dataclass
 class State:
-    """Everything that is kept. `api` and `team` say where the resources live."""
+    """Everything that is kept. `api` and `team` say where the resources live, `project` (a name, or
+    its folder in the repository) and `environment` whose they are.
+    """
 
     lineage: str
     serial: int = 0
     write_id: str = ""
     tool_version: str = ""
+    project: str = ""
+    environment: str = ""
     api: str = ""
     team: str = ""
     resources: dict[str, Resource] = field(default_factory=dict)

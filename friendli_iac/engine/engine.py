@@ -14,7 +14,7 @@ from friendli_iac.core.journal import Entry, EntryType
 from friendli_iac.core.plan import Plan
 from friendli_iac.core.replay import Known, replay
 from friendli_iac.core.state import State
-from friendli_iac.engine.guards import check_live, check_permitted, check_state
+from friendli_iac.engine.guards import check_header, check_live, check_permitted, check_state
 from friendli_iac.engine.observe import Observer
 from friendli_iac.engine.planning import Selection, Wishes, make_plan
 from friendli_iac.engine.preflight import Preflight
@@ -62,8 +62,9 @@ class Report:
 
 @dataclass
 class Engine:
-    """One project, one state, one API: `api` and `team` must agree with the state's header. Where
-    nobody names a team, `on_team` is told the one that the state has: the API then checks it.
+    """One project, one state, one API: `api`, `team`, `project` (its name or folder) and
+    `environment` must agree with the state's header. Where nobody names a team, `on_team` is told
+    the one that the state has: the API then checks it.
     """
 
     backend: Backend
@@ -71,6 +72,8 @@ class Engine:
     api: str
     team: str
     reporter: Reporter
+    project: str = ""
+    environment: str = ""
     environ: Mapping[str, str] = field(default_factory=dict)
     clock: Clock = field(default_factory=SystemClock)
     parallelism: int = 16
@@ -91,21 +94,24 @@ class Engine:
         known, notices = self.known()
         return self._plan(known, read_wishes, selection, destroy, notices)
 
+    @property
+    def header(self) -> dict[str, str]:
+        """What the header of our state must agree with; empty is anything."""
+        return {
+            "project": self.project,
+            "environment": self.environment,
+            "api": self.api,
+            "team": self.team,
+        }
+
     def known(self) -> tuple[Known, tuple[str, ...]]:
         """The state with its journal, checked against our API and team, and notices about it."""
         stored = self.backend.read()
-        state = stored.state or State(lineage=str(uuid4()), api=self.api, team=self.team)
-        for name, ours, theirs in (
-            ("API address", self.api, state.api),
-            ("team", self.team, state.team),
-        ):
-            if ours and theirs and ours != theirs:
-                raise Refused(
-                    f"the state belongs to the {name} {theirs}, and this run uses {ours}",
-                    safe="Nothing was sent.",
-                    next="Set FRIENDLI_BASE_URL and FRIENDLI_TEAM_ID as the state has them, or use "
-                    "another state.",
-                )
+        state = stored.state or State(lineage=str(uuid4()))
+        check_header(state, self.header)
+        for key, said in self.header.items():
+            if said:
+                setattr(state, key, said)
         if state.team and not self.team:
             self.on_team(state.team)
         return replay(state, stored.entries), stored.notices
@@ -164,9 +170,9 @@ class Engine:
         something to do. Raises Locked, Refused, StalePlan, SettleError and what reading raises;
         what goes wrong with a change is in its outcome.
         """
-        with self.backend.lock(operation, self.environ, options.lock_timeout):
+        with self.backend.lock(operation, self.environ, options.lock_timeout) as quiet:
             known, notices = self.known()
-            context = self.context(known, options)
+            context = self.context(known, options, quiet)
             settled = self._settle(context)
 
             def planner(wishes: Wishes, selection: Selection, destroy: bool = False) -> Plan:
@@ -198,8 +204,10 @@ class Engine:
             context.commit()
             return Report(plan, tuple(outcomes), settled, notices)
 
-    def context(self, known: Known, options: ApplyOptions) -> Context:
-        """What the executor needs to work on `known`. To be used under the lock."""
+    def context(self, known: Known, options: ApplyOptions, quiet: float = 0.0) -> Context:
+        """What the executor needs to work on `known`. To be used under the lock, which gives
+        `quiet`.
+        """
         return Context(
             backend=self.backend,
             apis=self.apis,
@@ -210,6 +218,7 @@ class Engine:
             commit_id=options.commit_id,
             timeout=options.timeout,
             settle_grace=options.settle_grace,
+            quiet=quiet,
             stop=self.stop,
         )
 

@@ -15,6 +15,30 @@ from friendli_iac.resources import KINDS
 from friendli_iac.resources.base import Address
 
 
+HEADER = {
+    "project": ("project", "Work in the folder of that project, or give this one a state of its own. "
+                "If it is the same project at another place: friendli-iac state claim."),
+    "environment": ("environment", "Say which one is meant with --env, or give this one a state of "
+                    "its own. If the environment has another name now: friendli-iac state claim."),
+    "api": ("API address", "Set FRIENDLI_BASE_URL as the state has it, or use another state."),
+    "team": ("team", "Set FRIENDLI_TEAM_ID as the state has it, or use another state."),
+}  # fmt: skip
+
+
+def check_header(state: State, header: Mapping[str, str]) -> None:
+    """Refused when the state is that of something else: another project's resources would be ended
+    as nobody's wish. Where either side says nothing, all is well.
+    """
+    for key, (name, remedy) in HEADER.items():
+        ours, theirs = header[key], getattr(state, key)
+        if ours and theirs and ours != theirs:
+            raise Refused(
+                f"the state belongs to the {name} {theirs}, and this run uses {ours}",
+                safe="Nothing was sent.",
+                next=remedy,
+            )
+
+
 def check_state(state: State, plan: Plan, *, api: str, team: str) -> None:
     """StalePlan unless the plan still fits the state: a plan runs once, on the state that it was
     made from. What an interrupted run of this very plan did is no reason. `team` is the one that

@@ -61,9 +61,11 @@ def recover(
     Raises UsageError and Refused for a decision that cannot be right, before anything is recorded;
     Locked; and what reading raises.
     """
-    with engine.backend.lock("state recover", engine.environ, options.lock_timeout):
+    with engine.backend.lock("state recover", engine.environ, options.lock_timeout) as quiet:
         known, _ = engine.known()
-        context = engine.context(known, options)
+        context = engine.context(known, options, quiet)
+        if known.open.keys() - known.sent:
+            context.await_quiet()
         creates = _open_creates(known)
         for address in (*adopt, *never):
             if address not in creates:

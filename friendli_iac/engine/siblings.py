@@ -68,7 +68,7 @@ class Siblings:
         owners: dict[str, str] = {}
         unread: dict[str, str] = {}
         for name, backend in self.backends.items():
-            why = "this version keeps states in files"
+            why = "that is no address of a state"
             if backend is not None:
                 try:
                     stored = backend.read()

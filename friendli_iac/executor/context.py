@@ -11,7 +11,7 @@ from typing import Any, Literal, Protocol
 from friendli_iac.backends.base import Backend
 from friendli_iac.core.journal import Entry
 from friendli_iac.core.replay import Known, apply_entry
-from friendli_iac.errors import Cancelled, StateError
+from friendli_iac.errors import Cancelled, LockLost, StateError
 from friendli_iac.resources import KINDS
 from friendli_iac.resources.base import Address, Kind
 
@@ -57,10 +57,20 @@ class Reporter(Protocol):
 
 
 @dataclass
+class _Written:
+    """An entry on its way into the journal."""
+
+    entry: Entry
+    tried: bool = False
+    error: BaseException | None = None
+
+
+@dataclass
 class Context:
     """One apply. `known` is the committed state plus everything written since, always.
 
-    `stop` is set when nothing new may start; `timeout` and `settle_grace` are seconds.
+    `stop` is set when nothing new may start; `timeout`, `settle_grace` and `quiet` are seconds. For
+    `quiet`, a request of who held the lock before may still take effect.
     """
 
     backend: Backend
@@ -72,25 +82,52 @@ class Context:
     commit_id: str = ""  # of the manifests' repository
     timeout: float = 1800.0
     settle_grace: float = 120.0
+    quiet: float = 0.0
     stop: threading.Event = field(default_factory=threading.Event)
-    _mutex: threading.Lock = field(default_factory=threading.Lock)
+    _waiting: list[_Written] = field(default_factory=list)
+    _queue: threading.Lock = field(default_factory=threading.Lock)
+    _journal: threading.Lock = field(default_factory=threading.Lock)
 
     def write(self, entry: Entry) -> None:
         """Durable first, then known: a kill in between loses nothing."""
-        with self._mutex:
-            try:
-                self.backend.append(entry)
-            except StateError:
-                # What has happened has happened: a commit that still works must not forget it.
-                if entry.type != "begin":
-                    apply_entry(self.known, entry)
-                raise
-            apply_entry(self.known, entry)
+        written = _Written(entry)
+        with self._queue:
+            self._waiting.append(written)
+        with self._journal:  # who comes first writes for all that wait: a far journal is slow
+            if not written.tried:
+                self._write_all()
+        if written.error:
+            raise written.error
+
+    def _write_all(self) -> None:
+        with self._queue:
+            batch, self._waiting = self._waiting, []
+        error: BaseException | None = None
+        try:
+            self.backend.append([written.entry for written in batch])
+        except BaseException as caught:
+            error = caught
+        if isinstance(error, LockLost):
+            self.stop.set()  # nobody waits here for what is another one's by now
+        for written in batch:
+            written.tried, written.error = True, error
+            # What has happened has happened: a commit that still works must not forget it.
+            happened = isinstance(error, StateError) and written.entry.type != "begin"
+            if error is None or happened:
+                apply_entry(self.known, written.entry)
 
     def commit(self) -> None:
         """Makes everything that is known the committed state."""
-        with self._mutex:
+        with self._journal:
             self.known.state = self.backend.commit(self.known.to_commit())
+
+    def await_quiet(self) -> None:
+        """Waits until no request of who held the lock before can take effect any more, once."""
+        seconds, self.quiet = min(self.quiet, self.settle_grace), 0.0
+        if seconds > 0:
+            self.tell("note", "", f"the run before was cut off: waiting {seconds:.0f}s for its "
+                      "last request to end")  # fmt: skip
+            self.pause(seconds)
 
     def kind_of(self, address: str) -> tuple[Kind, Any]:
         """The kind of an address, and the client that speaks for it."""

@@ -128,6 +128,7 @@ class Project:
 
     root: Path
     file: Path | None = None
+    name: str | None = None
     manifests: tuple[str, ...] = ()
     variables: Mapping[str, Variable] = field(default_factory=dict)
     state: str | None = None

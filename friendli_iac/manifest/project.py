@@ -1,11 +1,12 @@
 """friendli-iac.yaml: the settings of a project.
 
+    name: chat                              # in the header of the state; else the folder
     manifests: [endpoints, shared/*.yaml]   # files, folders and patterns; else all YAML files below
     variables:
       max: 4                                # a default
       team: {description: Who pays}         # no default: it has to be given
       banner: {default: hi, sensitive: true}
-    state: .friendli-iac/state.json
+    state: s3://acme-state/chat/${environment}            # with --env; else a file in the project
     siblings: [file:../search/.friendli-iac/state.json]   # what these states hold is no stranger
     defaults:
       Endpoint: {project: …}                # merged under the spec of each document of the kind
@@ -27,9 +28,10 @@ from friendli_iac.manifest.model import UNSET, Project, Variable
 from friendli_iac.manifest.reader import EMPTY, INVALID, read
 from friendli_iac.resources import KINDS, TEMPLATES
 
-_KEYS = ("manifests", "variables", "state", "siblings", "defaults")
+_KEYS = ("name", "manifests", "variables", "state", "siblings", "defaults")
 _VARIABLE_KEYS = ("default", "description", "sensitive")
 _FROM_OUTSIDE = re.compile("token|key|secret|url|team|profile", re.IGNORECASE)
+_STATE = re.compile(r"[^:]*$|file:|(s3|gs|az|postgres|postgresql)://")
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_-]*")
 
 
@@ -83,6 +85,7 @@ def _project(file: Path) -> Project:
         file=file,
         manifests=settings.texts("manifests"),
         variables=settings.variables(),
+        name=settings.text("name"),
         state=settings.state(),
         siblings=settings.texts("siblings"),
         defaults=settings.defaults(),
@@ -129,11 +132,21 @@ class _Settings:
             if self._has_type(entry, str, "text", (key, index))
         )
 
-    def state(self) -> str | None:
-        value = self._data.get("state")
-        if value is not None and self._has_type(value, str, "text", ("state",)):
+    def text(self, key: str) -> str | None:
+        """The text that stands at `key`."""
+        value = self._data.get(key)
+        if value is not None and self._has_type(value, str, "text", (key,)):
             return str(value)
         return None
+
+    def state(self) -> str | None:
+        """The address of the state."""
+        where = self.text("state")
+        if where and not _STATE.match(where):
+            remedy = "write a path, or s3://, gs://, az:// or postgres:// and where it is there"
+            message = f"a state cannot be kept in {show(where.partition(':')[0])}"
+            self._problem("state", message, remedy, ("state",))
+        return where
 
     def variables(self) -> dict[str, Variable]:
         declared = self._data.get("variables", {})

@@ -65,6 +65,11 @@ def settings_schema() -> Schema:
         "type": "object",
         "additionalProperties": False,
         "properties": {
+            "name": {
+                "type": "string",
+                "description": "What the header of the state calls this project. Without it: its "
+                "folder in the repository.",
+            },
             "manifests": {
                 "type": "array",
                 "items": {"type": "string"},
@@ -97,11 +102,16 @@ def settings_schema() -> Schema:
                 "description": "Variables for ${var.NAME}: a default, or a block that describes "
                 "the variable. --var, FRIENDLI_IAC_VAR_NAME and --var-file win over the default.",
             },
-            "state": {"type": "string", "description": "Where the state is kept."},
+            "state": {
+                "type": "string",
+                "description": "Where the state is kept: a path, or s3://BUCKET/PREFIX, "
+                "gs://BUCKET/PREFIX, az://CONTAINER/PREFIX, postgres://HOST/DATABASE?state=NAME. "
+                "${environment} stands for what --env says.",
+            },
             "siblings": {
                 "type": "array",
                 "items": {"type": "string"},
-                "description": "States of other projects (`file:PATH`): what they hold is not "
+                "description": "States of other projects, as in `state`: what they hold is not "
                 "ours, and is not reported as nobody's.",
             },
             "defaults": {
