@@ -10,11 +10,13 @@ from pathlib import Path
 import click
 import pytest
 import yaml
+from jsonschema import Draft7Validator
 
 import friendli_iac
 from friendli_iac import errors
 from friendli_iac.cli.main import EXIT_CODES, cli, subcommands
 from friendli_iac.errors import FriendliIacError
+from friendli_iac.manifest.schema import settings_schema
 from scripts.docs import stale_docs
 
 from .commands import blocks, command_lines, understand
@@ -63,6 +65,9 @@ def test_every_command_line_is_understood(path: Path) -> None:
 @pytest.mark.parametrize("path", DOCUMENTS, ids=IDS)
 def test_every_manifest_is_valid(path: Path, project: Project) -> None:
     for text in blocks(path.read_text(encoding="utf-8"), "yaml"):
+        if text.startswith("# friendli-iac.yaml"):
+            Draft7Validator(settings_schema()).validate(yaml.safe_load(text))
+            continue
         manifest = text.replace("…", "1")
         checked = project.run(
             "validate", "-f", "-", stdin=manifest, env={"FRIENDLI_PROJECT_ID": "p1"}

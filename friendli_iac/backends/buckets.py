@@ -102,7 +102,7 @@ def check_account(account: str) -> str:
 
 
 def check_endpoint(endpoint: str, http: bool) -> None:
-    """Raises UsageError for what is no address of a server, or plain http without leave (`http`)."""
+    """UsageError: no address of a server, or plain http where that is not allowed (`http`)."""
     try:
         parts = urlsplit(endpoint)
         fits = bool(parts.hostname) and (parts.port is None or parts.port > 0)

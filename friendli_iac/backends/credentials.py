@@ -108,7 +108,7 @@ def _from_aws(bucket: Bucket, environ: Mapping[str, str]) -> Any:
             f"there are no AWS credentials for {bucket}",
             next=LOGIN["s3"],
         ) from None
-    except (BotoCoreError, ClientError) as error:
+    except (BotoCoreError, ClientError, OSError) as error:
         cause = str(error).partition("\n")[0][:200]
         raise no_access("s3", str(bucket), "use", cause) from None
     return provider

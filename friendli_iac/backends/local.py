@@ -11,7 +11,6 @@ from __future__ import annotations
 import fcntl
 import json
 import os
-import re
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -23,6 +22,7 @@ from typing import Any, TypeVar
 from uuid import uuid4
 
 from friendli_iac import __version__
+from friendli_iac.backends.backups import Backups, kept_in
 from friendli_iac.backends.base import Held, Holder, Kept, Stored, ci_url, moved, who
 from friendli_iac.backends.files import Files
 from friendli_iac.backends.lines import Lines, decode, encode
@@ -31,7 +31,6 @@ from friendli_iac.core.state import State
 from friendli_iac.errors import Locked, Refused, StateError
 
 T = TypeVar("T")
-BACKUPS_KEPT = 10
 MOVED = "moved_to"  # all that is in the file of a state that was moved away
 
 
@@ -51,6 +50,7 @@ class LocalBackend:
         path = path.resolve()  # a link stays one: state, journal and lock lie where it leads
         self.path = path
         self._files = files or Files()
+        self._backups = Backups(path, self._files)
         self._sleep = sleep
         self._revive = revive
         self._journal = path.with_name(path.name + ".journal")
@@ -222,10 +222,10 @@ class LocalBackend:
 
             def write() -> None:
                 if previous is not None:
-                    self._files.replace(self._backup(state.serial), previous)
+                    self._backups.keep(state.serial, previous)
                 self._files.replace(self.path, data)
                 self._files.remove(self._journal)
-                self._drop_old_backups()
+                self._backups.drop_old()
 
             self._guarded("save the state", write)
             self._header = {"lineage": next_state.lineage, "serial": next_state.serial}
@@ -238,7 +238,7 @@ class LocalBackend:
 
             def write() -> None:
                 if state is not None and previous is not None:
-                    self._files.replace(self._backup(state.serial), previous)
+                    self._backups.keep(state.serial, previous)
                 self._files.replace(self.path, json.dumps({MOVED: to}).encode() + b"\n")
                 self._files.remove(self._journal)
 
@@ -246,33 +246,20 @@ class LocalBackend:
 
     # --- the states before ---
 
-    def _backup(self, serial: int) -> Path:
-        return self.path.with_name(f"{self.path.name}.backup.{serial}")
-
-    def _backups(self) -> list[Kept]:
-        """The states before, oldest first."""
-        pattern = re.compile(re.escape(self.path.name) + r"\.backup\.(\d+)")
-        folder = self.path.parent
-        names = [path.name for path in folder.iterdir()] if folder.is_dir() else []
-        serials = [int(found[1]) for name in names if (found := pattern.fullmatch(name))]
-        return [Kept(serial, serial, _modified(self._backup(serial))) for serial in sorted(serials)]
-
-    def _drop_old_backups(self) -> None:
-        for old in self._backups()[:-BACKUPS_KEPT]:
-            self._files.remove(self._backup(old.serial))
-
     def history(self) -> list[Kept]:
         state = self.read().state
-        earlier = self._guarded("read the backups", self._backups)
+        earlier = self._guarded("read the backups", self._backups.all)
         if state is None:
             return earlier
-        current = Kept(state.serial, state.serial, _modified(self.path))
-        return [*(kept for kept in earlier if kept.serial != state.serial), current]
+        serial = state.serial
+        current = self._guarded("read the state", lambda: kept_in(self.path, serial))
+        return [*(kept for kept in earlier if kept.serial != serial), current]
 
     def read_kept(self, kept: Kept) -> State:
-        path = self._backup(kept.serial)
-        data = self._guarded("read a backup", lambda: self._files.read(path))
-        state = self._parsed(data or self._guarded("read", lambda: self._files.read(self.path)))
+        def read() -> bytes | None:
+            return self._backups.read(kept.serial) or self._files.read(self.path)
+
+        state = self._parsed(self._guarded("read a backup", read))
         if state is None or state.serial != kept.serial:
             raise StateError(
                 f"serial {kept.serial} is not kept any more",
@@ -315,10 +302,6 @@ class LocalBackend:
             return action()
         except OSError as error:
             raise _failed(what, error) from error
-
-
-def _modified(path: Path) -> str:
-    return datetime.fromtimestamp(path.stat().st_mtime, UTC).isoformat(timespec="seconds")
 
 
 def _failed(what: str, error: OSError) -> StateError:

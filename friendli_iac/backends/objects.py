@@ -35,7 +35,6 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 CONNECT = 5  # seconds for a connection
-REQUEST = 12  # seconds for one request and its answer: after one that hangs there is time for another
 PATIENCE = 15  # seconds after which what failed is not tried again
 PAUSE = 0.2  # seconds before a document is made once more
 CONTENT = {"Content-Type": "application/json"}
@@ -47,8 +46,10 @@ def open_objects(
     """The store at `s3://bucket/prefix`, `gs://bucket/prefix` or `az://container/prefix`.
 
     `environ` is the environment of this process: the libraries read their credentials there too
-    (see `credentials`). UsageError: not such an address, or a part is not installed. StateDenied:
-    there are no credentials. Whether they are good, and the bucket is there, shows in use.
+    (see `credentials`). `patience` is in seconds: the longest that any call takes is twice that.
+
+    UsageError: not such an address, or a part is not installed. StateDenied: there are no
+    credentials. Whether they are good, and the bucket is there, shows in use.
     """
     bucket = bucket_at(where)
     try:
@@ -61,7 +62,8 @@ def open_objects(
         ) from None
     client: ClientConfig = {
         "connect_timeout": timedelta(seconds=CONNECT),
-        "timeout": timedelta(seconds=REQUEST),
+        # After a request that hangs there is time to begin another one.
+        "timeout": timedelta(seconds=0.8 * patience),
         "allow_http": bucket.allow_http,
     }
     retry: RetryConfig = {

@@ -17,18 +17,19 @@ import os
 import socket
 import threading
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
-from typing import Any, Literal, LiteralString
+from typing import Any, LiteralString
 
 from friendli_iac.backends.postgres_address import PostgresAddress, parse_address
-from friendli_iac.backends.postgres_errors import Cause, cause_of, explained
 from friendli_iac.backends.store import Found
 from friendli_iac.errors import StateError, UsageError
 
 try:
     import psycopg
     from psycopg import errors, sql
+
+    from friendli_iac.backends.postgres_errors import Access, Cause, cause_of, explained
 except ImportError as missing:
     raise UsageError(
         f"a state in Postgres needs psycopg, which is not installed here ({missing})",
@@ -43,7 +44,6 @@ PAUSES = (0.05, 2.0)  # seconds between two attempts: the first, and the longest
 
 Row = tuple[Any, ...]
 Connection = psycopg.Connection[Row]
-Access = Literal["read", "write"]
 
 # A dead server or network is noticed in some 20 s, while waiting for an answer and while sending.
 _KEEPALIVE: dict[str, int] = {
@@ -77,23 +77,33 @@ ON CONFLICT (state, key) DO UPDATE SET data = excluded.data, modified = clock_ti
 _DELETE = "DELETE FROM {table} WHERE state = %(state)s AND key = ANY(%(keys)s)"
 
 
-def open_postgres(where: str, environ: Mapping[str, str], *, trusted: bool) -> PostgresStore:
+def open_postgres(
+    where: str, environ: Mapping[str, str], *, trusted: bool, patience: float = PATIENCE
+) -> PostgresStore:
     """The store at an address; nothing is connected yet. `trusted`: the address comes from the
     person who runs this, and not from a file of the repository, which a pull request can change.
 
     libpq reads its variables from the environment of the process. `environ` is the same one, and
     says only which of its settings ours must give way to, and which password must not be shown.
+    `patience` is in seconds: nothing is tried again after that.
 
     UsageError: it is no such address, or one that only a trusted place may give.
     """
-    return PostgresStore(parse_address(where, trusted=trusted), environ)
+    return PostgresStore(parse_address(where, trusted=trusted), environ, patience=patience)
 
 
 class PostgresStore:
     """See `friendli_iac.backends.store.Store`."""
 
-    def __init__(self, address: PostgresAddress, environ: Mapping[str, str] = {}) -> None:
+    def __init__(
+        self,
+        address: PostgresAddress,
+        environ: Mapping[str, str],
+        *,
+        patience: float,
+    ) -> None:
         self.address = address
+        self._patience = patience
         self._secrets = [s for s in (address.password, environ.get("PGPASSWORD", "")) if s]
         self._table = sql.Identifier(address.schema, "friendli_iac")
         self._settings: dict[str, Any] = {"fallback_application_name": "friendli-iac"}
@@ -133,28 +143,108 @@ class PostgresStore:
     # --- statements ---
 
     def _run(self, access: Access, statement: LiteralString, **values: Any) -> list[Row]:
-        """The rows of a statement, which is tried again where that may help. It may then be carried
-        out twice, so it must be one of which that does no harm.
+        """The rows of a statement. It is tried again where that may help, and so it may be carried
+        out twice.
         """
-        deadline = time.monotonic() + PATIENCE
+        deadline = time.monotonic() + self._patience
         pause, longest = PAUSES
-        with self._turn(deadline, access):
+        parameters = {"state": self.address.state, **values}
+        with self._turn(deadline):
             while True:
                 try:
-                    return self._attempt(statement, {"state": self.address.state, **values})
-                except errors.UndefinedTable as error:
-                    if access == "read" or statement is _DELETE:
-                        return []
-                    failed: psycopg.Error = error
-                    try:
-                        self._make_table()
-                        continue
-                    except psycopg.Error as error:
-                        failed = error
+                    return self._with_table(access, statement, parameters, deadline)
                 except psycopg.Error as error:
-                    failed = error
-                cause = cause_of(failed)
-                if cause is not Cause.PASSING or time.monotonic() + pause > deadline:
-                    raise explained(failed, cause, self.address, access, self._secrets) from None
+                    cause = cause_of(error)
+                    if cause is not Cause.PASSING or time.monotonic() + pause > deadline:
+                        raise explained(error, cause, self.address, access, self._secrets) from None
                 time.sleep(pause)
                 pause = min(2 * pause, longest)
+
+    @contextmanager
+    def _turn(self, deadline: float) -> Iterator[None]:
+        """While this lasts, the connection is ours alone."""
+        if not self._lock.acquire(timeout=max(0.0, deadline - time.monotonic())):
+            raise StateError(
+                f"the state at {self.describe()} does not answer",
+                safe="Nothing was changed by this.",
+                next="Check that the database is there and can be reached from here.",
+            )
+        try:
+            yield
+        except BaseException:
+            self._disconnect()  # nobody knows what is under way in it
+            raise
+        finally:
+            self._lock.release()
+
+    def _with_table(
+        self,
+        access: Access,
+        statement: LiteralString,
+        parameters: Mapping[str, Any],
+        deadline: float,
+    ) -> list[Row]:
+        """What is read where there is no table is nothing; what is written makes it."""
+        try:
+            return self._attempt(statement, parameters, deadline)
+        except errors.UndefinedTable:
+            if access == "read" or statement == _DELETE:
+                return []
+        # Two that make it at the same time may both find that it is not there.
+        with suppress(errors.UniqueViolation, errors.DuplicateTable, errors.DuplicateObject):
+            self._attempt(_TABLE, {}, deadline)
+        return self._attempt(statement, parameters, deadline)
+
+    def _attempt(
+        self, statement: LiteralString, parameters: Mapping[str, Any], deadline: float
+    ) -> list[Row]:
+        connection = self._connection = self._connection or self._connect()
+        query = sql.SQL(statement).format(table=self._table)
+        seconds = min(STATEMENT, max(1.0, deadline - time.monotonic()))
+        late = threading.Event()
+        try:
+            with _cut_after(seconds, connection, late):
+                cursor = connection.execute(query, parameters or None, binary=True)
+                return cursor.fetchall() if cursor.description else []
+        except psycopg.Error as error:
+            self._disconnect()
+            if late.is_set():
+                raise psycopg.OperationalError(f"no answer in {seconds:.0f}s") from error
+            raise
+
+    def _connect(self) -> Connection:
+        return psycopg.connect(
+            **self._settings,
+            password=self.address.password or None,
+            autocommit=True,
+            prepare_threshold=None,
+        )
+
+    def _disconnect(self) -> None:
+        connection, self._connection = self._connection, None
+        if connection:
+            with suppress(psycopg.Error):
+                connection.close()
+
+
+@contextmanager
+def _cut_after(seconds: float, connection: Connection, late: threading.Event) -> Iterator[None]:
+    """Cuts the connection, and sets `late`, when this lasts longer: a statement can wait for a lock,
+    or pgbouncer for a server that is dead. The statement is not cancelled: where a write waits for
+    a replica, that would turn into a success.
+    """
+    with socket.socket(fileno=os.dup(connection.fileno())) as line:
+
+        def cut() -> None:
+            late.set()
+            with suppress(OSError):
+                line.shutdown(socket.SHUT_RDWR)
+
+        timer = threading.Timer(seconds, cut)
+        timer.daemon = True
+        timer.start()
+        try:
+            yield
+        finally:
+            timer.cancel()
+            timer.join()

@@ -41,13 +41,12 @@ _PASSWORDS = "Passwords come from PGPASSWORD, ~/.pgpass or a service file (PGSER
 
 @dataclass(frozen=True)
 class PostgresAddress:
-    """`settings` are for libpq, by name, without the password's. `trusted`: see `open_postgres`."""
+    """`settings` are what libpq is told, by name, beside the password."""
 
     text: str
     state: str
     schema: str
     settings: dict[str, str]
-    trusted: bool
     password: str = field(default="", repr=False)
 
     def __str__(self) -> str:
@@ -57,7 +56,7 @@ class PostgresAddress:
 def parse_address(where: str, *, trusted: bool) -> PostgresAddress:
     """UsageError, which shows no part that may be a password, when this is no such address."""
     scheme = _SCHEME.match(where)
-    if scheme is None or "#" in where:
+    if scheme is None or "#" in where or not where.isprintable():
         raise _malformed("it begins with postgres://, and # is written %23 in it")
     main, _, query = where[scheme.end() :].partition("?")
     place, slash, database = main.partition("/")
@@ -66,6 +65,9 @@ def parse_address(where: str, *, trusted: bool) -> PostgresAddress:
     matches = [_HOST.fullmatch(host) for host in hosts.split(",")]
     if "/" in database or "@" in query or "@" in database or None in matches or "@" in login:
         raise _malformed("special characters in a name or a password are written like %40")
+    found = [match for match in matches if match]
+    if any(int(match["port"] or 1) not in range(1, 65536) for match in found):
+        raise _malformed("a port is a number from 1 to 65535")
     if colon and not trusted:
         raise UsageError(
             "the address of the state has a password, and comes from a file of the repository",
@@ -79,28 +81,24 @@ def parse_address(where: str, *, trusted: bool) -> PostgresAddress:
     if not _IDENTIFIER.fullmatch(schema):
         raise _malformed("schema is the name of a schema: letters, digits and _")
 
-    found = [match for match in matches if match]
     named = {
         "user": unquote(user),
-        "password": unquote(password),
         "host": ",".join(unquote(match["name"]).strip("[]") for match in found),
         "port": ",".join(match["port"] or "" for match in found),
         "dbname": unquote(database),
     }
-    if any("\0" in value for value in (*named.values(), *parameters.values())):
+    if any("\0" in value for value in (*named.values(), *parameters.values(), unquote(password))):
         raise _malformed("there is a NUL in it")
-    secret = named["password"]
     settings = {name: value for name, value in named.items() if value.strip(",")} | parameters
     if not trusted:
         # Whoever may change the file may name a host of their own: it must not be told the
         # password, in clear or as good as that.
         settings["require_auth"] = "!password,!md5"
-    shown = {**({"state": state}), **({"schema": schema} if schema != SCHEMA else {}), **parameters}
-    text = (
-        f"postgres://{user + '@' if user else ''}{hosts}{slash}{database}?"
-        + "&".join(f"{name}={quote(value, safe='/')}" for name, value in shown.items())
+    shown = {"state": state, **({"schema": schema} if schema != SCHEMA else {}), **parameters}
+    text = f"postgres://{user + '@' if user else ''}{hosts}{slash}{database}?" + "&".join(
+        f"{name}={quote(value, safe='/')}" for name, value in shown.items()
     )
-    return PostgresAddress(text, state, schema, settings, trusted, secret)
+    return PostgresAddress(text, state, schema, settings, unquote(password))
 
 
 def _parameters(query: str, trusted: bool) -> dict[str, str]:

@@ -20,6 +20,7 @@ class Cause(Enum):
     PASSING = auto()  # a connection lost, a server that starts or is full
     LOGIN = auto()
     CLEARTEXT = auto()  # the server asked an untrusted address for the password itself
+    ENCRYPTION = auto()
     PERMISSION = auto()
     READ_ONLY = auto()
     FOREIGN = auto()  # a table of that name that is not ours
@@ -32,11 +33,11 @@ class Cause(Enum):
 _CONNECTING = {
     Cause.CLEARTEXT: r"authentication method requirement ",
     Cause.LOGIN: r"authentication failed|pg_hba\.conf|no password supplied|no such user"
-    r"|role \".*\" does not exist|not permitted to log in|permission denied|certificate"
-    r"|private key",
+    r"|role \".*\" does not exist|not permitted to log in|permission denied"
+    r"|valid client certificate",
+    Cause.ENCRYPTION: r"certificate|private key|SSL was required|channel binding",
     Cause.OTHER: r"database \".*\" does not exist|no such database|definition of service"
-    r"|invalid .* value|service file|SSL was required|does not support SSL"
-    r"|channel binding required",
+    r"|invalid .* value|service file|failed to resolve host .*: \[Errno (-2|-5|8)\]",
 }
 
 
@@ -99,6 +100,13 @@ def explained(
                 safe=safe,
                 next="Use scram-sha-256 on the server. If the server is yours, give the address "
                 "by the environment instead.",
+            )
+        case Cause.ENCRYPTION:
+            return StateError(
+                f"{where} cannot be reached as safely as was asked for: {said}",
+                safe=safe,
+                next="Check sslmode, and the certificates that PGSSLROOTCERT, PGSSLCERT and "
+                "PGSSLKEY name.",
             )
         case Cause.PERMISSION:
             privileges = "SELECT" if access == "read" else "SELECT, INSERT, UPDATE, DELETE"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -16,13 +17,13 @@ class _Handler(BaseHTTPRequestHandler):
     refuses: list[tuple[int, str]]  # answers to give first, each a status and a body
     protocol_version = "HTTP/1.1"
 
-    def do_PUT(self) -> None:  # noqa: N802
+    def do_PUT(self) -> None:
         body = self.rfile.read(int(self.headers["Content-Length"]))
         if not self._refused():
             self.documents[urlsplit(self.path).path] = body
             self._answer(200, b"")
 
-    def do_GET(self) -> None:  # noqa: N802
+    def do_GET(self) -> None:
         if self._refused():
             return
         parts = urlsplit(self.path)
@@ -34,9 +35,15 @@ class _Handler(BaseHTTPRequestHandler):
         else:
             self._answer(404, b"<Error><Code>NoSuchKey</Code></Error>")
 
-    def do_POST(self) -> None:  # noqa: N802
-        self.rfile.read(int(self.headers["Content-Length"]))
-        self._answer(200, b"<DeleteResult/>")
+    def do_POST(self) -> None:
+        """Removes documents."""
+        body = self.rfile.read(int(self.headers["Content-Length"])).decode()
+        bucket = urlsplit(self.path).path
+        keys = re.findall("<Key>(.*?)</Key>", body)
+        for key in keys:
+            self.documents.pop(f"{bucket}/{key}", None)
+        removed = "".join(f"<Deleted><Key>{key}</Key></Deleted>" for key in keys)
+        self._answer(200, f"<DeleteResult>{removed}</DeleteResult>".encode())
 
     def _listing(self, bucket: str, prefix: str) -> bytes:
         found = sorted(

@@ -21,14 +21,18 @@ from urllib.request import Request, urlopen
 KEY_ID = "test-key-id"
 SECRET = "test-secret-of-seaweed"
 REGION = "us-east-1"
+BUCKET = "states"
 _READY = 60  # seconds; it takes about 3
 _PR_SET_PDEATHSIG = 1
 
 
 @dataclass(frozen=True)
 class Seaweed:
+    """`port` is that of S3."""
+
     port: int
     filer: int
+    ports: tuple[int, ...]
 
     @property
     def url(self) -> str:
@@ -63,6 +67,7 @@ def running_seaweed() -> Iterator[Seaweed]:
             finally:
                 process.kill()  # to ask it politely takes 15 seconds
                 process.wait()
+                _remove_sockets(server)
         raise RuntimeError(f"SeaweedFS did not start:\n{(folder / 'log').read_text()[-3000:]}")
     finally:
         shutil.rmtree(folder)
@@ -107,16 +112,23 @@ def _start(folder: Path) -> tuple[subprocess.Popen[bytes], Seaweed]:
         process = subprocess.Popen(
             command, stdout=log, stderr=log, cwd=folder, preexec_fn=_die_with_the_parent
         )
-    return process, Seaweed(ports[6], ports[4])
+    return process, Seaweed(ports[6], ports[4], tuple(ports))
+
+
+def _remove_sockets(server: Seaweed) -> None:
+    """It makes some in /tmp, whatever it is told."""
+    for port in server.ports:
+        for path in Path("/tmp").glob(f"seaweedfs-*-{port}.sock"):
+            path.unlink(missing_ok=True)
 
 
 def _ready(process: subprocess.Popen[bytes], server: Seaweed) -> bool:
-    """False when it ended. Ready is who takes an unsigned write for what it is: forbidden."""
+    """False when it ended. Ready is where a bucket can be made, and S3 answers."""
     deadline = time.monotonic() + _READY
     while process.poll() is None and time.monotonic() < deadline:
         try:
             with urlopen(f"{server.url}/status", timeout=1):
-                server.make_bucket("first")
+                server.make_bucket(BUCKET)
                 return True
         except (HTTPError, URLError, OSError):
             time.sleep(0.05)
