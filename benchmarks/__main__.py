@@ -100,6 +100,12 @@ def levels_of_refresh(folder: Path, runs: int, count: int = 200) -> None:
             report(f"`{command}` at 50 ms, wall", ours.wall, None, "s")
 
 
+def shared_states(folder: Path, runs: int) -> None:
+    from benchmarks.states import states  # its servers are needed by nothing else
+
+    states(report, folder, runs)
+
+
 def plans_without_a_network(folder: Path, runs: int, sizes: tuple[int, ...]) -> None:
     cpus = {}
     for count in sizes:
@@ -127,6 +133,7 @@ def main() -> int:
         "cpu": lambda folder, runs: plans_without_a_network(folder, runs, sizes),
         "network": plans_over_a_network,
         "refresh": levels_of_refresh,
+        "states": shared_states,
     }
     with tempfile.TemporaryDirectory() as folder:
         for name, part in parts.items():

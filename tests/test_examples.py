@@ -32,6 +32,7 @@ MANIFESTS = sorted(
     if path.parent.name != "vars" and ".friendli-iac" not in path.parts
 )
 MORE = {"03-variables-per-environment": ("--var-file", "vars/dev.yaml")}
+SHARED = "08-shared-state"
 PROTECTED = "04-protected-production"
 
 
@@ -39,7 +40,10 @@ def opened(folder: str, tmp_path: Path, emulator: Emulator) -> Project:
     """A copy of an example, to work in."""
     root = tmp_path / folder
     shutil.copytree(EXAMPLES / folder, root, ignore=shutil.ignore_patterns(".friendli-iac"))
-    return Project(root, emulator.url, env={"FRIENDLI_PROJECT_ID": PROJECT})
+    env = {"FRIENDLI_PROJECT_ID": PROJECT}
+    if folder == SHARED:  # its database is not on this machine; a test of its own has one
+        env["FRIENDLI_IAC_STATE"] = str(root / ".friendli-iac" / "state.json")
+    return Project(root, emulator.url, env=env)
 
 
 def edit(project: Project, name: str, old: str, new: str) -> None:

@@ -29,28 +29,23 @@ class Clocks:
     steady: Callable[[], float] = time.monotonic
     sleep: Callable[[float], None] = time.sleep
 
+    def stopwatch(self) -> Callable[[], float]:
+        """Tells the seconds that have passed since this call."""
+        steady, now = self.steady(), self.now()
+        # A steady clock may stand still while the machine sleeps; the other one may be set back.
+        return lambda: max(self.steady() - steady, self.now() - now)
+
 
 class Lease:
     """The lease of one holder. Its methods raise StateError when the store fails."""
 
-    def __init__(self, store: Store, holder: Holder, clocks: Clocks) -> None:
+    def __init__(self, store: Store, holder: Holder) -> None:
         self.holder = holder
-        self._store, self._clocks = store, clocks
-        self._renewed = (0.0, 0.0)  # when, by both clocks
+        self._store = store
 
     def renew(self) -> None:
         """Makes it last its whole time again."""
-        renewed = (self._clocks.steady(), self._clocks.now())
         self._store.put(key_of(self.holder), self.holder.id.encode())
-        self._renewed = renewed
-
-    @property
-    def lapsed(self) -> bool:
-        """Whether it may have run out, by our own clocks."""
-        # A steady clock may stand still while the machine sleeps; the other one may be set back.
-        steady, now = self._renewed
-        passed = max(self._clocks.steady() - steady, self._clocks.now() - now)
-        return passed > self.holder.ttl
 
     def now(self) -> float:
         """The time by the clock of the store. Renews it."""

@@ -27,7 +27,7 @@ from friendli_iac.errors import StateError
 
 FORMAT = 1
 PREFIX = "log/"
-TAIL = 4  # records that are read at once: after a whole apply, these are all that matters
+TAIL = 2  # records that are read at once: after an apply, its state and its closing
 ATTEMPTS = 10  # to read while others write and clear away
 READERS = 16  # records that are read at a time
 

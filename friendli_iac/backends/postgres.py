@@ -229,7 +229,7 @@ class PostgresStore:
 
 @contextmanager
 def _cut_after(seconds: float, connection: Connection, late: threading.Event) -> Iterator[None]:
-    """Cuts the connection, and sets `late`, when this lasts longer: a statement can wait for a lock,
+    """Cuts the connection and sets `late` when this lasts longer: a statement can wait for a lock,
     or pgbouncer for a server that is dead. The statement is not cancelled: where a write waits for
     a replica, that would turn into a success.
     """

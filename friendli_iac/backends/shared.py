@@ -32,6 +32,8 @@ STATES_KEPT = 20
 FENCES_KEPT = timedelta(days=1)
 LEASE = 60.0  # seconds
 QUIET = 60.0  # seconds: no request of ours lives longer
+PROMPT = 5.0  # seconds: an effect follows its `begin` this soon, or the lock is looked at once more
+LOOKS = 3  # that may take longer
 POLL = 1.0  # seconds between two looks at a lock that another one holds
 
 
@@ -60,6 +62,7 @@ class SharedBackend:
         self._log: Log | None = None  # while we hold the lock: all that there is
         self._lease: Lease | None = None
         self._doubtful: dict[str, Record] = {}  # what may have been written, by id
+        self._over: StateError | None = None  # why nothing more may be written under this lock
 
     def describe(self) -> str:
         return self.store.describe()
@@ -106,13 +109,9 @@ class SharedBackend:
         holder = Holder(
             operation, self._time(), who=who(environ), ci_url=ci_url(environ), ttl=self._ttl
         )
-        lease = Lease(self.store, holder, self._clocks)
+        lease = Lease(self.store, holder)
         try:
             quiet = self._acquire(lease, timeout)
-        except BaseException:
-            lease.end()
-            raise
-        try:
             with lease.kept():
                 yield quiet
         finally:
@@ -138,31 +137,39 @@ class SharedBackend:
             found = self._create(opening)
             if found and found.id == opening.id:
                 break
-        self._lease, self._log, self._doubtful = lease, log.followed_by(opening), {}
+        self._lease, self._log, self._over = lease, log.followed_by(opening), None
+        self._doubtful = {}
         self._clear(log.holder)
         return quiet
 
     def _quiet_after(self, log: Log, lease: Lease) -> float:
-        """How long a request may be alive whose sender's lock was broken."""
-        if log.last is None or log.last.kind != "close" or not log.last.by:
-            return 0.0
-        return max(0.0, self._quiet - (lease.now() - log.modified))
+        """How long a request may be alive whose sender's lock was taken over or broken."""
+        # Who came after that may not have waited so long, and may have settled nothing.
+        fence = self.store.get(key_of(log.fences[-1][0])) if log.fences else None
+        return max(0.0, self._quiet - (lease.now() - fence.modified)) if fence else 0.0
 
     def _release(self, lease: Lease) -> None:
         """Gives the lock back. Where that fails, it runs out by itself."""
         with self._mutex:
             try:
                 with suppress(StateError):
-                    self._write("close", fences=self._ours().fences)
+                    if self._lease is None and self._doubtful:  # nobody said that it is ours
+                        log = self._read_log()
+                        if log.opening and log.opening.id in self._doubtful:
+                            self._lease, self._log = lease, log
+                    if self._lease is lease:
+                        self._write("close", fences=self._ours().fences)
                 lease.end()
             finally:
-                self._log = self._lease = None
+                if self._lease in (None, lease):
+                    self._log = self._lease = self._over = None
+                    self._doubtful = {}
 
     def held(self) -> Held | None:
         log = self._read_log()
         if log.holder is None:
             return None
-        asking = Lease(self.store, Holder("look", self._time()), self._clocks)
+        asking = Lease(self.store, Holder("look", self._time()))
         try:
             return _held(log, asking)
         finally:
@@ -181,7 +188,7 @@ class SharedBackend:
             closing = log.next("close", self._time(), by=by, fences=self._fences(log, True))
             found = self._create(closing)
             if found and found.id == closing.id:
-                return Lease(self.store, log.holder, self._clocks).end()
+                return Lease(self.store, log.holder).end()
 
     def _fences(self, log: Log, fence: bool) -> list[list[Any]]:
         """The fences that the next record keeps; it may be one itself."""
@@ -193,11 +200,22 @@ class SharedBackend:
 
     def append(self, entries: Sequence[Entry]) -> None:
         with self._mutex:
+            passed = self._clocks.stopwatch()
             self._write("journal", entries=[entry.to_json() for entry in entries])
+            if not any(entry.type == "begin" for entry in entries):
+                return
             # Who takes over waits for our requests; but not for those sent much later than begun.
-            lapsed = self._lease is None or self._lease.lapsed
-            if lapsed and any(entry.type == "begin" for entry in entries):
+            for _ in range(LOOKS):
+                if passed() <= PROMPT:
+                    return
+                passed = self._clocks.stopwatch()
                 self._check_still_ours()
+            if passed() > PROMPT:
+                raise StateError(
+                    f"{self.describe()} answers too slowly to tell who has the lock",
+                    safe="What was about to be sent was not sent.",
+                    next="Run friendli-iac apply again when it answers faster.",
+                )
 
     def commit(self, state: State) -> State:
         with self._mutex:
@@ -239,9 +257,12 @@ class SharedBackend:
         id = uuid4().hex
         while True:
             log = self._ours()
+            if self._over:
+                raise self._over
             found = self._create(log.next(kind, self._time(), id=id, **more))
             if found is None or found.id not in (id, *self._doubtful):
-                raise _lost(found)
+                self._over = _lost(found)
+                raise self._over
             self._log = log.followed_by(found)
             self._doubtful.pop(found.id, None)
             if found.id == id:
@@ -252,34 +273,46 @@ class SharedBackend:
         cleared away by now.
         """
         self._doubtful[record.id] = record  # an error, or a kill, leaves open what the store has
-        key = key_of(record.number)
-        if not self.store.create(key, record.to_bytes()):
-            # It may be our own, of an attempt whose acknowledgement was lost.
-            there = self.store.get(key)
-            return Record.from_bytes(key, there.data) if there else None
-        return record
+        try:
+            if self.store.create(key_of(record.number), record.to_bytes()):
+                return record
+        except StateError:
+            with suppress(StateError):
+                if found := self._record(record.number):  # ours where only the answer was lost
+                    return found
+            raise
+        return self._record(record.number)  # as here
+
+    def _record(self, number: int) -> Record | None:
+        key = key_of(number)
+        found = self.store.get(key)
+        return Record.from_bytes(key, found.data) if found else None
 
     def _check_still_ours(self) -> None:
-        """LockLost when somebody has written to the log; StateError when it was put back to what it
-        was before we wrote.
+        """LockLost when somebody else has written to the log; StateError when it was put back to
+        what it was before we wrote.
         """
         log = self._ours()
-        if self._lease:
-            self._lease.renew()
+        if self._over:
+            raise self._over
         there = numbers_of(self.store)
-        if log.end not in there:
-            raise StateError(
+        if there and there[-1] > log.end:
+            found = self._record(log.end + 1)
+            if found is None or found.id not in self._doubtful:
+                self._over = _lost(found)
+                raise self._over
+        began = log.opening.number if log.opening else log.end
+        opening = self._record(began)
+        if log.end not in there or opening is None or log.opening is None or (
+            opening.id != log.opening.id
+        ):
+            self._over = StateError(
                 f"{self.describe()} was put back to an earlier time while this run was at work: "
-                f"{key_of(log.end)} is gone",
+                f"what it wrote from {key_of(began)} to {key_of(log.end)} is not all there",
                 safe="Nothing more was sent.",
                 next="Find out who restored it; friendli-iac plan shows how things stand.",
             )
-        if there[-1] > log.end:
-            key = key_of(log.end + 1)
-            found = self.store.get(key)
-            record = Record.from_bytes(key, found.data) if found else None
-            if record is None or record.id not in self._doubtful:
-                raise _lost(record)
+            raise self._over
 
     def _clear(self, gone: Holder | None = None) -> None:
         """Removes what nobody needs any more, if that may be done."""

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from typing import TYPE_CHECKING, Any
 
-from friendli_iac.cli.commit import commit_id
+from friendli_iac.cli.checkout import commit_id
 from friendli_iac.cli.console import Console
 from friendli_iac.cli.planning import print_plan
 from friendli_iac.errors import Cancelled, FriendliIacError, Refused, RolledBack, UsageError

@@ -15,6 +15,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from friendli_iac.cli.checkout import project_name
 from friendli_iac.cli.console import Console
 from friendli_iac.cli.options import SECONDS, Reading, Target
 from friendli_iac.errors import AuthError, Cancelled, UsageError
@@ -111,7 +112,7 @@ class Session:
             api=self.api,
             team=self.team,
             reporter=reporter,
-            project=_project_name(self.project),
+            project=project_name(self.project),
             environment=self.environment,
             environ=self.environ,
             parallelism=parallelism,
@@ -190,16 +191,6 @@ def _place(where: str, environment: str) -> str:
             next="Say which one: --env NAME, or FRIENDLI_IAC_ENV.",
         )
     return where.replace(ENVIRONMENT, environment)
-
-
-def _project_name(project: Project) -> str:
-    """What the header of the state calls the project: its name, or its folder in the repository."""
-    if project.name:
-        return project.name
-    for folder in (project.root, *project.root.parents):
-        if (folder / ".git").exists() and folder != project.root:
-            return project.root.relative_to(folder).as_posix()
-    return project.root.name
 
 
 def _start_emulator(stack: ExitStack, project: Project) -> str:

@@ -165,7 +165,7 @@ class Lost:
 @dataclass
 class State:
     """Everything that is kept. `api` and `team` say where the resources live, `project` (a name, or
-    its folder in the repository) and `environment` whose they are.
+    its repository and folder) and `environment` whose they are.
     """
 
     lineage: str

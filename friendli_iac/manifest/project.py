@@ -1,6 +1,6 @@
 """friendli-iac.yaml: the settings of a project.
 
-    name: chat                              # in the header of the state; else the folder
+    name: chat                              # in the header of the state; else repository and folder
     manifests: [endpoints, shared/*.yaml]   # files, folders and patterns; else all YAML files below
     variables:
       max: 4                                # a default

@@ -67,8 +67,8 @@ def settings_schema() -> Schema:
         "properties": {
             "name": {
                 "type": "string",
-                "description": "What the header of the state calls this project. Without it: its "
-                "folder in the repository.",
+                "description": "What the header of the state calls this project. Without it: the "
+                "repository, and the folder in it.",
             },
             "manifests": {
                 "type": "array",

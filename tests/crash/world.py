@@ -20,7 +20,7 @@ from typing import Any
 
 import httpx
 
-from friendli_iac.backends import LocalBackend
+from friendli_iac.backends import Backend, LocalBackend
 from friendli_iac.backends.files import Files
 from friendli_iac.clients.friendli import ENDPOINTS, FriendliApi
 from friendli_iac.clients.http import Http
@@ -57,15 +57,17 @@ class Fuse:
         self.effects = effects
         self.passed: list[str] = []
         self.blown = False
+        self._mutex = threading.Lock()
 
     def __call__(self, what: str, *, effect: bool = True) -> None:
-        if self.blown:
-            raise Killed
-        if effect or not self.effects:
-            self.passed.append(what)
-            if len(self.passed) == self.at:
-                self.blown = True
-                raise Killed(what)
+        with self._mutex:
+            if self.blown:
+                raise Killed
+            if effect or not self.effects:
+                self.passed.append(what)
+                if len(self.passed) == self.at:
+                    self.blown = True
+                    raise Killed(what)
 
 
 class KilledFiles(Files):
@@ -195,13 +197,13 @@ class Snapshot:
     store: dict[str, Any]
     time: float
     effects: list[str]
-    files: dict[str, bytes]
+    files: Any  # what holds the state
     outcomes: list[str]  # how the next roll-outs of any endpoint end
 
 
 @dataclass
 class World:
-    """One emulator and one state file."""
+    """One emulator and one state, which is in files unless a subclass keeps it elsewhere."""
 
     folder: Path
     emulator: Emulator = field(default_factory=lambda: Emulator(clock="manual", seed=1))
@@ -221,7 +223,7 @@ class World:
     def reset(self) -> None:
         self.emulator.reset()
         self.past = []
-        shutil.rmtree(self.folder, ignore_errors=True)
+        self.forget_state()
 
     def snapshot(self) -> Snapshot:
         # What the store keeps has no public form that can be put back with ids and serials.
@@ -230,9 +232,10 @@ class World:
             for name, value in vars(self.emulator.service.store).items()
             if isinstance(value, dict | list | int)
         }
-        files = {path.name: path.read_bytes() for path in self.folder.glob("*")}
         outcomes = list(self.emulator.service.course.next_rollouts)
-        return Snapshot(copy.deepcopy(kept), self.emulator.now(), self.effects(), files, outcomes)
+        return Snapshot(
+            copy.deepcopy(kept), self.emulator.now(), self.effects(), self.keep_state(), outcomes
+        )
 
     def restore(self, snapshot: Snapshot) -> None:
         self.reset()
@@ -240,13 +243,30 @@ class World:
         self.emulator.set_time(snapshot.time)
         self.emulator.fail_next_rollout("*", *snapshot.outcomes)
         self.past = list(snapshot.effects)
-        self.folder.mkdir(parents=True)
-        for name, data in snapshot.files.items():
-            (self.folder / name).write_bytes(data)
+        self.put_back_state(snapshot.files)
+
+    # Where the state is: in files. See `shared` for another place.
 
     @property
     def state_path(self) -> Path:
         return self.folder / "state.json"
+
+    def backend(self, fuse: Fuse, files: Files | None = None) -> Backend:
+        """The state, for one process."""
+        return LocalBackend(self.state_path, files=files or KilledFiles(fuse))
+
+    def forget_state(self) -> None:
+        shutil.rmtree(self.folder, ignore_errors=True)
+
+    def keep_state(self) -> Any:
+        return {path.name: path.read_bytes() for path in self.folder.glob("*")}
+
+    def put_back_state(self, kept: Any) -> None:
+        self.folder.mkdir(parents=True)
+        for name, data in kept.items():
+            (self.folder / name).write_bytes(data)
+
+    # What processes do.
 
     def engine(self, fuse: Fuse | None = None, files: Files | None = None) -> Engine:
         fuse = fuse or Fuse()
@@ -257,7 +277,7 @@ class World:
             transport=lambda: Wire(self._edge, fuse),
         )
         return Engine(
-            backend=LocalBackend(self.state_path, files=files or KilledFiles(fuse)),
+            backend=self.backend(fuse, files),
             apis={"Endpoint": FriendliApi(http)},
             api=URL,
             team="",
@@ -311,7 +331,7 @@ class World:
         return self.engine().plan(lambda: wanted, Selection())
 
     def stored(self) -> Any:
-        stored = LocalBackend(self.state_path).read()
+        stored = self.backend(Fuse()).read()
         assert not stored.entries, "the last apply left a journal behind"
         assert stored.state is not None
         return stored.state

@@ -6,6 +6,7 @@ import re
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass, field
 from email.utils import formatdate
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from urllib.parse import parse_qs, urlsplit
@@ -13,14 +14,15 @@ from xml.sax.saxutils import escape
 
 
 class _Handler(BaseHTTPRequestHandler):
-    documents: dict[str, bytes]
-    refuses: list[tuple[int, str]]  # answers to give first, each a status and a body
+    fake: Forgetful
     protocol_version = "HTTP/1.1"
 
     def do_PUT(self) -> None:
         body = self.rfile.read(int(self.headers["Content-Length"]))
+        self.fake.headers.clear()
+        self.fake.headers.update({name.lower(): value for name, value in self.headers.items()})
         if not self._refused():
-            self.documents[urlsplit(self.path).path] = body
+            self.fake.documents[urlsplit(self.path).path] = body
             self._answer(200, b"")
 
     def do_GET(self) -> None:
@@ -30,8 +32,8 @@ class _Handler(BaseHTTPRequestHandler):
         query = parse_qs(parts.query)
         if "list-type" in query:
             self._answer(200, self._listing(parts.path, query.get("prefix", [""])[0]))
-        elif parts.path in self.documents:
-            self._answer(200, self.documents[parts.path])
+        elif parts.path in self.fake.documents:
+            self._answer(200, self.fake.documents[parts.path])
         else:
             self._answer(404, b"<Error><Code>NoSuchKey</Code></Error>")
 
@@ -41,14 +43,14 @@ class _Handler(BaseHTTPRequestHandler):
         bucket = urlsplit(self.path).path
         keys = re.findall("<Key>(.*?)</Key>", body)
         for key in keys:
-            self.documents.pop(f"{bucket}/{key}", None)
+            self.fake.documents.pop(f"{bucket}/{key}", None)
         removed = "".join(f"<Deleted><Key>{key}</Key></Deleted>" for key in keys)
         self._answer(200, f"<DeleteResult>{removed}</DeleteResult>".encode())
 
     def _listing(self, bucket: str, prefix: str) -> bytes:
         found = sorted(
             path.removeprefix(f"{bucket}/")
-            for path in self.documents
+            for path in self.fake.documents
             if path.startswith(f"{bucket}/{prefix}")
         )
         entries = "".join(
@@ -59,9 +61,9 @@ class _Handler(BaseHTTPRequestHandler):
         return f"<ListBucketResult>{entries}</ListBucketResult>".encode()
 
     def _refused(self) -> bool:
-        if not self.refuses:
+        if not self.fake.refuses:
             return False
-        status, body = self.refuses.pop(0)
+        status, body = self.fake.refuses.pop(0)
         self._answer(status, body.encode())
         return True
 
@@ -77,13 +79,16 @@ class _Handler(BaseHTTPRequestHandler):
         pass
 
 
+@dataclass(frozen=True)
 class Forgetful:
-    """`documents` are by path; `refuses` are the answers that it gives before it obeys."""
+    """`documents` are by path; `refuses` are the answers that it gives before it obeys; `headers`
+    came with the newest write, by names in lower case.
+    """
 
-    def __init__(self, port: int, documents: dict[str, bytes], refuses: list[tuple[int, str]]):
-        self.port = port
-        self.documents = documents
-        self.refuses = refuses
+    port: int
+    documents: dict[str, bytes] = field(default_factory=dict)
+    refuses: list[tuple[int, str]] = field(default_factory=list)
+    headers: dict[str, str] = field(default_factory=dict)
 
     def address(self, place: str = "bucket/prefix") -> str:
         return f"s3://{place}?endpoint=http://127.0.0.1:{self.port}&allow_http=true"
@@ -91,13 +96,12 @@ class Forgetful:
 
 @contextmanager
 def running_forgetful() -> Iterator[Forgetful]:
-    documents: dict[str, bytes] = {}
-    refuses: list[tuple[int, str]] = []
-    handler = type("Handler", (_Handler,), {"documents": documents, "refuses": refuses})
-    with ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
+    with ThreadingHTTPServer(("127.0.0.1", 0), _Handler) as server:
+        fake = Forgetful(server.server_port)
+        server.RequestHandlerClass = type("Handler", (_Handler,), {"fake": fake})
         server.daemon_threads = True
         threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True).start()
         try:
-            yield Forgetful(server.server_port, documents, refuses)
+            yield fake
         finally:
             server.shutdown()

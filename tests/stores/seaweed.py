@@ -47,6 +47,10 @@ class Seaweed:
         with urlopen(Request(f"http://127.0.0.1:{self.filer}/buckets/{name}/", method="POST")):
             pass
 
+    def content_type(self, path: str) -> str:
+        with urlopen(f"http://127.0.0.1:{self.filer}/buckets/{path}") as answer:
+            return str(answer.headers["Content-Type"])
+
     def address(self, place: str, port: int | None = None) -> str:
         """What to type for `bucket/prefix`; `port` is that of a proxy."""
         endpoint = f"http://127.0.0.1:{port or self.port}"
@@ -123,12 +127,16 @@ def _remove_sockets(server: Seaweed) -> None:
 
 
 def _ready(process: subprocess.Popen[bytes], server: Seaweed) -> bool:
-    """False when it ended. Ready is where a bucket can be made, and S3 answers."""
+    """False when it ended. Ready is where S3 answers and something was written: the first write to
+    a bucket takes a while.
+    """
     deadline = time.monotonic() + _READY
     while process.poll() is None and time.monotonic() < deadline:
         try:
             with urlopen(f"{server.url}/status", timeout=1):
                 server.make_bucket(BUCKET)
+            first = f"http://127.0.0.1:{server.filer}/buckets/{BUCKET}/ready"
+            with urlopen(Request(first, data=b"x", method="PUT"), timeout=1):
                 return True
         except (HTTPError, URLError, OSError):
             time.sleep(0.05)

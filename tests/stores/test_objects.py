@@ -123,11 +123,14 @@ def test_the_library_is_not_installed() -> None:
 # --- credentials ---
 
 
-def test_a_session_token_in_the_environment_may_be_empty(seaweed: Seaweed) -> None:
+def test_a_session_token_in_the_environment_may_be_empty(forgetful: Forgetful) -> None:
     """As it is in CI, where a secret that is not set is an empty one."""
-    environ = {**seaweed.environment, "AWS_SESSION_TOKEN": "", "AWS_PROFILE": ""}
-    store = open_objects(seaweed.address(f"{BUCKET}/{unused()}"), environ)
-    assert store.create("log/1", b"x") is True
+    environ = {**ME, "AWS_SESSION_TOKEN": "", "AWS_PROFILE": ""}
+    open_objects(forgetful.address(), environ).put("log/1", b"x")
+    assert "x-amz-security-token" not in forgetful.headers
+    environ["AWS_SESSION_TOKEN"] = "temporary"
+    open_objects(forgetful.address(), environ).put("log/1", b"x")
+    assert forgetful.headers["x-amz-security-token"] == "temporary"
 
 
 def profiles(folder: Path, secret: str = SECRET) -> None:
@@ -273,6 +276,9 @@ def test_the_account_is_not_known(nobody: pytest.MonkeyPatch) -> None:
     assert open_objects(where, os.environ).describe() == where
     environ = {**os.environ, "AZURE_STORAGE_ACCOUNT": "team"}
     assert open_objects("az://states/a", environ).describe() == "az://states/a"
+    environ["AZURE_STORAGE_ACCOUNT_NAME"] = "evil.example/"
+    with pytest.raises(UsageError, match="no name of an account"):
+        open_objects("az://states/a", environ)
 
 
 @pytest.mark.parametrize(
@@ -299,11 +305,31 @@ def test_the_environment_names_the_server(seaweed: Seaweed) -> None:
     assert store.create("log/1", b"x") is True
     with pytest.raises(UsageError, match="http://"):
         open_objects(f"s3://{BUCKET}/a", environ)
-    environ = {**environ, "AWS_ENDPOINT_URL": f"http://127.0.0.1:{closed_port()}"}
-    assert open_objects(seaweed.address(f"{BUCKET}/a"), environ).get("log/1") is None
+
+
+@pytest.mark.parametrize("name", ["AWS_ENDPOINT_URL", "AWS_ENDPOINT_URL_S3"])
+def test_the_address_wins_over_the_environment(
+    seaweed: Seaweed, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    monkeypatch.setenv(name, f"http://127.0.0.1:{closed_port()}")
+    environ = {**os.environ, **seaweed.environment}
+    store = open_objects(seaweed.address(f"{BUCKET}/{unused()}"), environ, patience=2)
+    assert store.create("log/1", b"x") is True
 
 
 # --- buckets and servers ---
+
+
+def test_documents_lie_under_the_prefix(seaweed: Seaweed) -> None:
+    prefix = f"{unused()}/prod"
+    store = open_objects(seaweed.address(f"{BUCKET}/{prefix}"), seaweed.environment)
+    store.create("log/1", b"{}")
+    root = open_objects(seaweed.address(BUCKET), seaweed.environment)
+    assert root.keys(f"{prefix}/") == [f"{prefix}/log/1"]
+    found = root.get(f"{prefix}/log/1")
+    assert found is not None
+    assert found.data == b"{}"
+    assert seaweed.content_type(f"{BUCKET}/{prefix}/log/1") == "application/json"
 
 
 def test_there_is_no_bucket(seaweed: Seaweed) -> None:
@@ -337,7 +363,7 @@ def test_a_store_that_ignores_conditions_is_refused(forgetful: Forgetful) -> Non
 
 def test_a_conflict_may_leave_nothing(forgetful: Forgetful) -> None:
     """S3 and Azure answer 409 while another write is under way, and that one may fail."""
-    forgetful.refuses += [(409, "<Error><Code>ConditionalRequestConflict</Code></Error>")]
+    forgetful.refuses.append((409, "<Error><Code>ConditionalRequestConflict</Code></Error>"))
     store = open_objects(forgetful.address(), ME)
     assert store.create("log/1", b"x") is True
     found = store.get("log/1")
@@ -348,17 +374,17 @@ def test_a_conflict_may_leave_nothing(forgetful: Forgetful) -> None:
 def test_conflicts_without_end_are_an_error(forgetful: Forgetful) -> None:
     conflict = (409, "<Error><Code>ConditionalRequestConflict</Code></Error>")
     missing = (404, "<Error><Code>NoSuchKey</Code></Error>")
-    forgetful.refuses += [conflict, missing] * 100
+    forgetful.refuses.extend([conflict, missing] * 100)
     with pytest.raises(StateError, match="shows none") as caught:
         open_objects(forgetful.address(), ME, patience=0.5).create("log/1", b"x")
     assert caught.value.next
 
 
 def test_a_server_is_unwell_for_a_moment(forgetful: Forgetful) -> None:
-    forgetful.refuses += [(503, "<Error><Code>SlowDown</Code></Error>")] * 3
+    forgetful.refuses.extend([(503, "<Error><Code>SlowDown</Code></Error>")] * 3)
     store = open_objects(forgetful.address(), ME)
     assert store.create("log/1", b"x") is True
-    forgetful.refuses += [(500, "")] * 3
+    forgetful.refuses.extend([(500, "")] * 3)
     assert store.keys("log/") == ["log/1"]
 
 

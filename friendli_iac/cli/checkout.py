@@ -1,0 +1,49 @@
+"""What the checkout says of itself: the commit of the manifests, and which project they are."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+from collections.abc import Mapping
+from pathlib import Path
+
+from friendli_iac.manifest import Project
+
+# GitHub Actions, GitLab, Jenkins, Buildkite and CircleCI name it.
+_NAMES = ("GITHUB_SHA", "CI_COMMIT_SHA", "GIT_COMMIT", "BUILDKITE_COMMIT", "CIRCLE_SHA1")
+
+
+def commit_id(environ: Mapping[str, str], folder: Path) -> str:
+    """The commit that CI names, or that git has checked out in `folder`; empty without one."""
+    for name in _NAMES:
+        if environ.get(name):
+            return environ[name]
+    return _git(folder, "rev-parse", "HEAD")
+
+
+def project_name(project: Project) -> str:
+    """What the header of the state calls a project: its name, or else the repository and the folder
+    in it, which are the same on every machine. Empty where neither is known.
+    """
+    if project.name:
+        return project.name
+    origin = _git(project.root, "config", "--get", "remote.origin.url")
+    repository = re.split(r"[/:]", origin.rstrip("/"))[-1].removesuffix(".git")
+    folder = _git(project.root, "rev-parse", "--show-prefix").rstrip("/") if repository else ""
+    return f"{repository}/{folder}".rstrip("/")
+
+
+def _git(folder: Path, *arguments: str) -> str:
+    """What git says; empty where there is none, or nothing to say."""
+    try:
+        asked = subprocess.run(
+            ["git", *arguments],
+            cwd=folder,
+            capture_output=True,
+            text=True,
+            timeout=5,
+            check=False,
+        )
+    except (OSError, subprocess.SubprocessError):  # no git here, and none needed
+        return ""
+    return asked.stdout.strip() if asked.returncode == 0 else ""

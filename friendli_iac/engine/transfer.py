@@ -1,0 +1,248 @@
+"""A state as a document, out of its place and into it, and from one place to another.
+
+Nothing is sent to the API.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import Any
+
+from pydantic import TypeAdapter, ValidationError
+
+from friendli_iac.backends.base import Backend, Stored
+from friendli_iac.backends.errored import PUSH, document_of
+from friendli_iac.core.canonical import same
+from friendli_iac.core.exchange import Exchange
+from friendli_iac.core.replay import Known, replay
+from friendli_iac.core.state import State
+from friendli_iac.engine.engine import ApplyOptions, Engine
+from friendli_iac.engine.guards import check_header
+from friendli_iac.errors import Refused, StateError, UsageError
+
+NOTHING = "Nothing was changed."
+MIGRATE = "state migrate"  # the operation
+_BY_COMMIT = ("serial", "write_id", "tool_version")  # what a commit sets
+_STATE = TypeAdapter(State)
+
+
+@dataclass(frozen=True)
+class Pushed:
+    """What a push did. `landed`: nothing, that very state was stored already. `over` is the state
+    whose place it took, None where there was none, `unseen` how many entries of the journal were
+    dropped, and `exchange` what it came to.
+    """
+
+    state: State
+    landed: bool = False
+    over: State | None = None
+    unseen: int = 0
+    exchange: Exchange | None = None
+
+
+def pull(backend: Backend) -> dict[str, Any]:
+    """The state with its journal, as a document that `push` takes. StateError without one."""
+    stored = backend.read()
+    if stored.state is None:
+        raise no_state(backend)
+    known = replay(stored.state, stored.entries)
+    return document_of(known.to_commit(), seen=len(stored.entries))
+
+
+def no_state(backend: Backend) -> StateError:
+    """What is said where there is none."""
+    return StateError(
+        f"there is no state at {backend.describe()}",
+        safe=NOTHING,
+        next="friendli-iac doctor shows which state this project has.",
+    )
+
+
+def await_quiet(engine: Engine, known: Known, quiet: float) -> None:
+    """Under a lock that was taken over: what is open stays open after our commit, and who settles
+    it then does not know that a request of the holder before may still take effect.
+    """
+    if known.open.keys() - known.sent:
+        engine.context(known, ApplyOptions(), quiet).await_quiet()
+
+
+# --- push ---
+
+
+def push(engine: Engine, document: object, *, force: bool) -> Pushed:
+    """Stores the state in a document as the next serial.
+
+    Refused where it is another project's, and, unless by `force`, where it would drop what was
+    stored since. UsageError and StateError for a document that is no state; Locked.
+    """
+    state, seen = _read(document)
+    header = {**engine.header, **({"project": "", "environment": ""} if force else {})}
+    check_header(state, header)
+    with engine.backend.lock(PUSH, engine.environ, 0) as quiet:
+        stored = engine.backend.read()
+        now, count = stored.state, len(stored.entries)
+        new = replay(state, ())
+        await_quiet(engine, new, quiet)
+        if now is None:
+            return Pushed(engine.backend.commit(replace(state, serial=max(0, state.serial - 1))))
+        check_header(now, header)
+        known = replay(now, stored.entries)
+        if state.write_id == now.write_id and (
+            same(state.to_json(), now.to_json())
+            or same(state.to_json(), known.to_commit().to_json())
+        ):
+            return Pushed(now, landed=True)
+        unseen = max(0, count - seen) if _follows(state, now) else count
+        if not force:
+            _check(state, now, seen, count)
+        await_quiet(engine, known, quiet)
+        next_state = replace(state, serial=max(now.serial, state.serial - 1))
+        exchange = Exchange.of(known.state, new.state)
+        return Pushed(engine.backend.commit(next_state), False, now, unseen, exchange)
+
+
+def _read(document: object) -> tuple[State, int]:
+    """The state in a document, and how many entries of its journal are in it already."""
+    if not isinstance(document, Mapping):
+        raise _not_a_state("it is no JSON object")
+    fields = dict(document)
+    seen = fields.pop("seen", 0)
+    state = State.from_json(fields)
+    try:
+        _STATE.validate_python({name: fields[name] for name in fields if name != "state_version"})
+    except ValidationError as error:
+        first = error.errors()[0]
+        raise _not_a_state(f"{'.'.join(map(str, first['loc']))}: {first['msg']}") from None
+    for name, value in (("serial", state.serial), ("seen", seen)):
+        if type(value) is not int or value < 0:
+            raise _not_a_state(f"{name} is {value!r}")
+    if not state.lineage:
+        raise _not_a_state("it has no lineage")
+    return state, seen
+
+
+def _follows(state: State, now: State) -> bool:
+    """Whether `state` was made from `now`: by changing it, or by a commit that was not stored."""
+    if state.lineage != now.lineage:
+        return False
+    return state.serial == now.serial + 1 or (
+        state.serial == now.serial and state.write_id == now.write_id
+    )
+
+
+def _check(state: State, now: State, seen: int, count: int) -> None:
+    """Refused where something that is stored would be dropped."""
+    since = "If it is errored.state.json, delete it: what it has was sent is in the stored state or "
+    since += "journal, and the next apply works from there. Else: "
+    if state.lineage != now.lineage:
+        since = ""
+        why = f"the file is another state (lineage {state.lineage}, and stored is {now.lineage})"
+    elif state.serial < now.serial:
+        why = f"somebody has applied since: the file has serial {state.serial}, and stored is "
+        why += str(now.serial)
+    elif state.serial == now.serial and state.write_id != now.write_id:
+        why = f"somebody has applied since: the stored serial {now.serial} is another one than the "
+        why += "file's"
+    elif not _follows(state, now) and count:
+        since = ""
+        why = f"the file has serial {state.serial}, and stored is {now.serial} with a journal of "
+        why += f"{count} entries"
+    elif count > seen:
+        why = f"somebody was at work since: the stored journal has {count} entries, and the file "
+        why += f"knows {seen} of them"
+    elif _follows(state, now) and count < seen:
+        since = ""
+        why = f"the stored journal has {count} entries, and the file knows {seen}: the store was "
+        why += "put back to an earlier time, or somebody stored the journal since"
+    else:
+        return
+    raise Refused(
+        why,
+        safe=NOTHING,
+        next=f"{since}friendli-iac state pull shows what is stored; --force puts the file in its "
+        "place.",
+    )
+
+
+def _not_a_state(why: str) -> UsageError:
+    return UsageError(
+        f"the file is no state: {why}",
+        safe=NOTHING,
+        next="It is one that friendli-iac state pull made, or errored.state.json.",
+    )
+
+
+# --- migrate ---
+
+
+def migrate(engine: Engine, source: Backend, target: Backend, again: Backend) -> State:
+    """Copies the state at `source` to `target`, looks at it through `again` (the same place, opened
+    anew), and marks `source` as moved. What was interrupted on its way is finished.
+
+    UsageError where both are one place; Refused where `target` holds what would be lost; StateError
+    where `source` holds none, and where what is read back is not what was written; Locked.
+    """
+    if source.describe() == target.describe():
+        raise UsageError(f"{source.describe()} is where the state is already", safe=NOTHING)
+    with source.lock(MIGRATE, engine.environ, 0) as quiet:
+        stored = source.read()
+        if stored.state is None:
+            raise no_state(source)
+        known = replay(stored.state, stored.entries)
+        await_quiet(engine, known, quiet)
+        state = known.to_commit()
+        with target.lock(MIGRATE, engine.environ, 0):
+            there = target.read()
+            _check_place(target, there, state)
+            serial = max(there.state.serial if there.state else 0, state.serial - 1, 0)
+            target.commit(replace(state, serial=serial))
+            copy = _whole(again.read())
+            if copy is None or not _alike(copy, state):
+                raise StateError(
+                    f"{target.describe()} does not hold what was written there",
+                    safe=f"The state is at {source.describe()}, as before.",
+                    next="Use another place.",
+                )
+            try:
+                source.mark_moved(target.describe())
+            except StateError as error:
+                raise type(error)(
+                    f"the state was copied to {target.describe()}, but {source.describe()} could "
+                    f"not be marked as moved: {error}",
+                    safe="Nothing was sent. Both places hold the same state.",
+                    next="Run the same command again, before anybody applies.",
+                ) from error
+            return copy
+
+
+def _check_place(target: Backend, there: Stored, state: State) -> None:
+    """Refused where `target` holds another state, or more than `state`."""
+    held = _whole(there)
+    if held is None or _alike(held, state):
+        return
+    why = ""
+    if held.lineage != state.lineage:
+        why = f"holds another state (lineage {held.lineage})"
+    elif held.serial >= state.serial:
+        why = f"holds serial {held.serial} of this state, and the one to be moved is {state.serial}"
+    elif there.entries:
+        why = f"holds serial {held.serial} of this state, with a journal"
+    if why:
+        raise Refused(
+            f"{target.describe()} {why}",
+            safe=NOTHING,
+            next="Name a place where nothing is, or move that away.",
+        )
+
+
+def _whole(stored: Stored) -> State | None:
+    return replay(stored.state, stored.entries).to_commit() if stored.state else None
+
+
+def _alike(one: State, other: State) -> bool:
+    """Whether they hold the same, whenever they were stored."""
+    left, right = one.to_json(), other.to_json()
+    for name in _BY_COMMIT:
+        del left[name], right[name]
+    return same(left, right)

@@ -1,0 +1,109 @@
+"""Every crash point of an apply whose state is shared, and every pair of some of them.
+
+One machine is killed at any instant before or after a request, or before or after anything that it
+writes to the store, its lock among it. Another one, which has nothing but the store, waits until
+the lock has run out, takes over and settles: the world is what one undisturbed run makes of it, by
+the same accepted requests.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+
+from . import test_healing, test_matrix
+from .shared import SharedWorld
+from .test_matrix import SCENARIOS, Scenario, check, crash_points
+from .world import Fuse, version_counts
+
+CHOSEN = [s for s in SCENARIOS if s.name not in ("update what cannot be read", "restart")]
+HEALING = [test_healing.FAILS[0], test_healing.GOES_WELL[0]]
+PAIRS = [(test_matrix.PAIRS[0][0], 5), (test_matrix.PAIRS[1][0], 7)]
+
+
+@pytest.fixture
+def world() -> Iterator[SharedWorld]:
+    yield SharedWorld()
+
+
+@pytest.mark.parametrize("scenario", CHOSEN, ids=lambda s: s.name)
+def test_any_crash_point(world: SharedWorld, scenario: Scenario) -> None:
+    points = crash_points(world, scenario)
+    versions = version_counts(world)
+    check(world, scenario, versions)
+    scenario.prepare(world)
+    start = world.snapshot()
+    for at in range(1, points + 1):
+        world.restore(start)
+        fuse = Fuse(at)
+        assert not world.survives(lambda f: world.apply(scenario.wanted, f), fuse)
+        try:
+            world.apply(scenario.wanted)
+            check(world, scenario, versions)
+        except BaseException as error:
+            error.add_note(f"killed at point {at} of {points}: {fuse.passed[-1]}")
+            raise
+
+
+@pytest.mark.parametrize("scenario", HEALING, ids=lambda s: s.name)
+def test_any_crash_point_of_what_fails(world: SharedWorld, scenario: test_healing.Scenario) -> None:
+    points, versions = test_healing.undisturbed(world, scenario, effects=True)
+    scenario.prepare(world)
+    start = world.snapshot()
+    for at in range(1, points + 1):
+        world.restore(start)
+        fuse = Fuse(at, effects=True)
+        assert not world.survives(lambda f: scenario.run(world, f), fuse)
+        try:
+            test_healing.go_on(world, scenario)
+            test_healing.check(world, scenario, versions)
+        except BaseException as error:
+            error.add_note(f"killed at point {at} of {points}: {fuse.passed[-1]}")
+            raise
+
+
+@pytest.mark.parametrize(("scenario", "stride"), PAIRS, ids=("create and update", "replace"))
+def test_any_pair_of_crash_points(world: SharedWorld, scenario: Scenario, stride: int) -> None:
+    """The second one while it takes over, settles, or goes on; a third machine ends it.
+
+    `stride`: every how many-th of the first ones is tried, with all second ones.
+    """
+    points = crash_points(world, scenario, effects_only=True)
+    versions = version_counts(world)
+    scenario.prepare(world)
+    start = world.snapshot()
+    for first in range(1, points + 1, stride):
+        world.restore(start)
+        fuse = Fuse(first, effects=True)
+        assert not world.survives(lambda f: world.apply(scenario.wanted, f), fuse)
+        killed_once = world.snapshot()
+        second, survived = 0, False
+        while not survived:
+            second += 1
+            world.restore(killed_once)
+            again = Fuse(second, effects=True)
+            survived = world.survives(lambda f: world.apply(scenario.wanted, f), again)
+            try:
+                world.apply(scenario.wanted)
+                check(world, scenario, versions)
+            except BaseException as error:
+                places = " and ".join(f.passed[-1] for f in (fuse, again) if f.passed)
+                error.add_note(f"killed at {first} and {second}: {places}")
+                raise
+        assert second > 1, "a run that is killed leaves something to do"
+
+
+def test_a_dead_machine_holds_nobody_up_for_longer_than_its_lease(world: SharedWorld) -> None:
+    wanted = test_matrix.wishes(test_matrix.A)
+    fuse = Fuse()
+    world.apply(wanted, fuse)
+    sent = fuse.passed.index("after POST /dedicated/beta/endpoint")
+    world.reset()
+    assert not world.survives(lambda f: world.apply(wanted, f), Fuse(sent))
+    with pytest.raises(Exception, match="the state is locked") as caught:
+        world.apply(wanted, lock_timeout=0)
+    assert caught.type.exit_code == 7  # type: ignore[attr-defined]
+    world.waited.clear()
+    world.apply(wanted)
+    assert 55 < sum(world.waited) < 65

@@ -1,0 +1,87 @@
+"""The header of the state: whose it is. Another project's run would end what is in it."""
+
+from __future__ import annotations
+
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from friendli_iac.emulator import Emulator
+
+from .harness import Project, endpoint, writes
+
+
+def cloned(
+    folder: Path, emulator: Emulator, origin: str = "git@example.com:acme/models.git"
+) -> Project:
+    """A project in a folder of a checkout."""
+    folder.mkdir(parents=True)
+    for arguments in (("init", "-q"), ("remote", "add", "origin", origin)):
+        subprocess.run(["git", *arguments], cwd=folder, check=True)
+    project = Project(folder / "deploy" / "chat", emulator.url)
+    (project.root / ".git").rmdir()
+    project.write(endpoint())
+    project.write("manifests: [main.yaml]\n", "friendli-iac.yaml")
+    return project
+
+
+def test_every_checkout_of_a_repository_is_the_same_project(
+    tmp_path: Path, emulator: Emulator
+) -> None:
+    state = str(tmp_path / "state.json")
+    here = cloned(tmp_path / "here", emulator)
+    assert here.apply("--state", state).code == 0
+    assert '"project": "models/deploy/chat"' in Path(state).read_text()
+    runner = cloned(tmp_path / "runner", emulator, "https://ci@example.com/fork/models")
+    assert runner.run("plan", "--detailed-exitcode", "--state", state).code == 0
+
+
+@pytest.mark.parametrize("command", [("plan",), ("apply", "--yes"), ("destroy", "--yes")])
+def test_the_state_of_another_project_is_refused(
+    command: tuple[str, ...], tmp_path: Path, emulator: Emulator
+) -> None:
+    state = str(tmp_path / "state.json")
+    assert cloned(tmp_path / "here", emulator).apply("--state", state).code == 0
+    emulator.clear_requests()
+    other = cloned(tmp_path / "other", emulator, "https://example.com/acme/search.git")
+    refused = other.run(*command, "--state", state)
+    assert refused.code == 5, refused
+    assert "belongs to the project models/deploy/chat, and this run uses search/deploy/chat" in (
+        refused.err
+    )
+    assert "friendli-iac state claim" in refused.err
+    assert writes(emulator) == []
+
+
+def test_a_name_says_who_it_is_wherever_it_is(tmp_path: Path, emulator: Emulator) -> None:
+    state = str(tmp_path / "state.json")
+    for folder in ("a", "b"):
+        project = cloned(tmp_path / folder, emulator, f"https://example.com/acme/{folder}.git")
+        project.write("name: chat\nmanifests: [main.yaml]\n", "friendli-iac.yaml")
+        done = project.apply("--state", state)
+        assert done.code == 0, done
+    assert len(writes(emulator)) == 1, "the second found everything as it should be"
+
+
+def test_each_environment_has_its_own(project: Project, emulator: Emulator) -> None:
+    project.write(endpoint())
+    project.write(
+        "state: states/${environment}.json\nmanifests: [main.yaml]\n", "friendli-iac.yaml"
+    )
+    unsaid = project.run("plan")
+    assert (unsaid.code, writes(emulator)) == (64, [])
+    assert "--env NAME, or FRIENDLI_IAC_ENV" in unsaid.err
+    assert project.apply("--env", "dev").code == 0
+    assert '"environment": "dev"' in (project.root / "states/dev.json").read_text()
+    assert project.run("plan", "--detailed-exitcode", env={"FRIENDLI_IAC_ENV": "dev"}).code == 0
+    emulator.clear_requests()
+    mixed = project.apply("--env", "prod", "--state", "states/dev.json")
+    assert (mixed.code, writes(emulator)) == (5, []), mixed
+    assert "belongs to the environment dev, and this run uses prod" in mixed.err
+
+
+def test_without_a_repository_nothing_is_guessed(project: Project) -> None:
+    project.write(endpoint())
+    assert project.apply().code == 0
+    assert (project.state["project"], project.state["environment"]) == ("", "")
