@@ -8,6 +8,8 @@ from dataclasses import dataclass, replace
 from email.utils import parsedate_to_datetime
 from pathlib import Path
 
+from friendli_iac.backends import SharedBackend
+from friendli_iac.backends.store import prove
 from friendli_iac.cli.console import Console
 from friendli_iac.cli.options import Target
 from friendli_iac.cli.progress import Lines
@@ -43,7 +45,8 @@ def examine(target: Target, console: Console, project: str | None) -> list[Findi
     try:
         with opened(target, console, online=False) as session:
             check("settings", lambda: _settings(session))
-            check("state", lambda: _state(session))
+            if check("state", lambda: _state(session)) and _is_shared(session):
+                check("writes", lambda: _writes(session))
     except FriendliIacError as error:
         return [_failed("settings", error)]
     try:
@@ -77,9 +80,22 @@ def _state(session: Session) -> str:
     if not known.state.serial:
         return f"none yet ({where})"
     parts = [f"serial {known.state.serial}", f"{len(known.state.resources)} in it", *notices]
+    if not _is_shared(session) and (held := session.backend.held()):  # a shared one notices it
+        parts.append(f"at work: {held.holder}")
     if known.open:
         parts.append(f"{len(known.open)} effects are open, the next apply settles them")
     return f"{', '.join(parts)} ({where})"
+
+
+def _is_shared(session: Session) -> bool:
+    return isinstance(session.backend, SharedBackend)
+
+
+def _writes(session: Session) -> str:
+    """Whether the store keeps two writers of one document apart."""
+    assert isinstance(session.backend, SharedBackend), "it was asked before"
+    prove(session.backend.store)
+    return "of several writers at once, exactly one succeeds"
 
 
 def _token(session: Session, project: str | None) -> str:

@@ -33,7 +33,7 @@ COMMANDS = {
     "drift": "drifting",
     "status": "watching", "history": "watching", "reap": "reaping",
     "rollback": "rolling", "output": "states", "import": "adopting", "state": "states",
-    "doctor": "checking", "emulator": "checking",
+    "unlock": "unlocking", "doctor": "checking", "emulator": "checking",
 }  # fmt: skip
 
 

@@ -108,10 +108,18 @@ class Run:
         self._shown = True
 
     def _failed(self, error: FriendliIacError) -> None:
-        """What was refused is shown, too: the error names only the first reason."""
+        """What was refused is shown, too: the error names only the first reason. So is what was
+        done, where the state could not be stored in the end.
+        """
         if self._plan is None:
             return
-        if self._json:
+        unsaved = self.engine.unsaved if self.engine else None
+        if unsaved and self._json:  # what was done is done
+            document = _as_json(unsaved, error.exit_code)
+            self._console.out_json({**document, **self._console.error_document(error)})
+        elif unsaved:
+            self._show_outcomes(unsaved)
+        elif self._json:
             self._console.out_json(
                 {**self._console.error_document(error), "plan": self._plan.to_json()}
             )
@@ -127,6 +135,12 @@ class Run:
                 ]
             self._console.out_json(document)
             return
+        self._show_outcomes(done)
+        # These say it themselves.
+        if done.outcomes and code not in (0, RolledBack.exit_code, Refused.exit_code):
+            self._console.err("next: friendli-iac plan shows what is left; apply goes on from here")
+
+    def _show_outcomes(self, done: Report) -> None:
         for line in (*done.notices, *done.settled):
             self._console.err(f"note: {line}")
         if not done.outcomes:
@@ -139,8 +153,6 @@ class Run:
         for outcome in done.outcomes:
             counts[outcome.result] = counts.get(outcome.result, 0) + 1
         self._console.out(", ".join(f"{count} {result}" for result, count in counts.items()))
-        if code not in (0, RolledBack.exit_code, Refused.exit_code):  # these say it themselves
-            self._console.err("next: friendli-iac plan shows what is left; apply goes on from here")
 
     def _lines(self, outcome: Outcome) -> list[str]:
         mark = "ok" if not _is_bad(outcome) else outcome.result.upper()

@@ -10,6 +10,8 @@ import click
 from friendli_iac.cli.console import Console
 from friendli_iac.cli.options import take_target, with_format, with_target
 from friendli_iac.cli.recovering import recover
+from friendli_iac.cli.restoring import claim, history, restore
+from friendli_iac.cli.transferring import migrate, pull, push
 
 if TYPE_CHECKING:
     from friendli_iac.cli.session import Session
@@ -24,7 +26,8 @@ def state() -> None:
     """
 
 
-state.add_command(recover)
+for command in (recover, history, restore, pull, push, migrate, claim):
+    state.add_command(command)
 
 
 @state.command("list")

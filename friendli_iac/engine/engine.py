@@ -25,6 +25,7 @@ from friendli_iac.errors import (
     Refused,
     RolledBack,
     RolloutFailed,
+    StateError,
     TimedOut,
 )
 from friendli_iac.executor.context import Clock, Context, Reporter, SystemClock
@@ -64,7 +65,8 @@ class Report:
 class Engine:
     """One project, one state, one API: `api`, `team`, `project` (its name or folder) and
     `environment` must agree with the state's header. Where nobody names a team, `on_team` is told
-    the one that the state has: the API then checks it.
+    the one that the state has: the API then checks it. `unsaved` is what an apply did whose state
+    could not be stored in the end.
     """
 
     backend: Backend
@@ -81,6 +83,7 @@ class Engine:
     on_team: Callable[[str], None] = lambda team: None
     siblings: Siblings = field(default_factory=Siblings)
     preflight: Preflight = field(default_factory=Preflight)
+    unsaved: Report | None = None
 
     # --- plan ---
 
@@ -200,9 +203,14 @@ class Engine:
                 continue_on_error=options.continue_on_error,
                 no_wait=options.no_wait,
             )
-            self._learn_team(context, outcomes)
-            context.commit()
-            return Report(plan, tuple(outcomes), settled, notices)
+            report = Report(plan, tuple(outcomes), settled, notices)
+            try:
+                self._learn_team(context, outcomes)
+                context.commit()
+            except StateError:
+                self.unsaved = report
+                raise
+            return report
 
     def context(self, known: Known, options: ApplyOptions, quiet: float = 0.0) -> Context:
         """What the executor needs to work on `known`. To be used under the lock, which gives

@@ -13,7 +13,7 @@ from friendli_iac.core.replay import replay
 from friendli_iac.core.state import State
 from friendli_iac.engine.engine import Engine
 from friendli_iac.engine.guards import check_header
-from friendli_iac.engine.transfer import NOTHING, await_quiet, no_state
+from friendli_iac.engine.transfer import NOTHING, no_state
 from friendli_iac.errors import Cancelled, Refused, UsageError
 
 
@@ -85,10 +85,10 @@ def claim(engine: Engine, approve: Callable[[Mapping[str, tuple[str, str]]], boo
     """Writes this project's name and environment into the header of the state. `approve` is shown
     what it says before and after, by key. False: it says so already.
 
-    Refused where API or team are others; Cancelled; StateError without a state; Locked.
+    UsageError where there is nothing to say; Refused where API or team are others; Cancelled; StateError without a state; Locked.
     """
     backend, names = engine.backend, ("project", "environment")
-    with backend.lock("state claim", engine.environ, 0) as quiet:
+    with backend.lock("state claim", engine.environ, 0):
         stored = backend.read()
         state = stored.state
         if state is None:
@@ -100,11 +100,19 @@ def claim(engine: Engine, approve: Callable[[Mapping[str, tuple[str, str]]], boo
             for name, after in said.items()
             if (before := getattr(state, name)) != after
         }
+        if not said:
+            raise UsageError(
+                "this project has no name to write into the state",
+                safe=NOTHING,
+                next="Give it one: `name: NAME` in friendli-iac.yaml; --env names the environment.",
+            )
         if not changes:
             return False
         if not approve(changes):
             raise Cancelled("not claimed", safe=NOTHING)
         known = replay(state, stored.entries)
-        await_quiet(engine, known, quiet)
-        backend.commit(replace(known.to_commit(), **said))
+        claimed = known.to_commit()
+        claimed.project = said.get("project", claimed.project)
+        claimed.environment = said.get("environment", claimed.environment)
+        backend.commit(claimed)
         return True

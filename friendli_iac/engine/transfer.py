@@ -15,7 +15,8 @@ from friendli_iac.backends.base import Backend, Stored
 from friendli_iac.backends.errored import PUSH, document_of
 from friendli_iac.core.canonical import same
 from friendli_iac.core.exchange import Exchange
-from friendli_iac.core.replay import Known, replay
+from friendli_iac.core.journal import Entry
+from friendli_iac.core.replay import replay
 from friendli_iac.core.state import State
 from friendli_iac.engine.engine import ApplyOptions, Engine
 from friendli_iac.engine.guards import check_header
@@ -23,8 +24,13 @@ from friendli_iac.errors import Refused, StateError, UsageError
 
 NOTHING = "Nothing was changed."
 MIGRATE = "state migrate"  # the operation
+FORCE = "friendli-iac state pull shows what is stored; --force puts the file in its place."
+STALE = (
+    "If it is errored.state.json, delete it: the stored state and its journal know what was sent, "
+    "and the next apply goes on from there. Else: "
+)
 _BY_COMMIT = ("serial", "write_id", "tool_version")  # what a commit sets
-_STATE = TypeAdapter(State)
+_STATE, _ENTRIES = TypeAdapter(State), TypeAdapter(list[Entry])
 
 
 @dataclass(frozen=True)
@@ -59,14 +65,6 @@ def no_state(backend: Backend) -> StateError:
     )
 
 
-def await_quiet(engine: Engine, known: Known, quiet: float) -> None:
-    """Under a lock that was taken over: what is open stays open after our commit, and who settles
-    it then does not know that a request of the holder before may still take effect.
-    """
-    if known.open.keys() - known.sent:
-        engine.context(known, ApplyOptions(), quiet).await_quiet()
-
-
 # --- push ---
 
 
@@ -74,17 +72,22 @@ def push(engine: Engine, document: object, *, force: bool) -> Pushed:
     """Stores the state in a document as the next serial.
 
     Refused where it is another project's, and, unless by `force`, where it would drop what was
-    stored since. UsageError and StateError for a document that is no state; Locked.
+    stored since. UsageError for a document that is no state; Locked.
     """
     state, seen = _read(document)
     header = {**engine.header, **({"project": "", "environment": ""} if force else {})}
     check_header(state, header)
-    with engine.backend.lock(PUSH, engine.environ, 0) as quiet:
+    with engine.backend.lock(PUSH, engine.environ, 0):
         stored = engine.backend.read()
         now, count = stored.state, len(stored.entries)
-        new = replay(state, ())
-        await_quiet(engine, new, quiet)
         if now is None:
+            if seen and not force:
+                raise Refused(
+                    f"there is no state at {engine.backend.describe()}, and the file was made from "
+                    "one with a journal",
+                    safe=NOTHING,
+                    next="Check the address; --force stores it here.",
+                )
             return Pushed(engine.backend.commit(replace(state, serial=max(0, state.serial - 1))))
         check_header(now, header)
         known = replay(now, stored.entries)
@@ -96,9 +99,8 @@ def push(engine: Engine, document: object, *, force: bool) -> Pushed:
         unseen = max(0, count - seen) if _follows(state, now) else count
         if not force:
             _check(state, now, seen, count)
-        await_quiet(engine, known, quiet)
         next_state = replace(state, serial=max(now.serial, state.serial - 1))
-        exchange = Exchange.of(known.state, new.state)
+        exchange = Exchange.of(known.state, replay(state, ()).state)
         return Pushed(engine.backend.commit(next_state), False, now, unseen, exchange)
 
 
@@ -108,9 +110,13 @@ def _read(document: object) -> tuple[State, int]:
         raise _not_a_state("it is no JSON object")
     fields = dict(document)
     seen = fields.pop("seen", 0)
-    state = State.from_json(fields)
     try:
+        state = State.from_json(fields)
+        replay(state, ())
         _STATE.validate_python({name: fields[name] for name in fields if name != "state_version"})
+        _ENTRIES.validate_python(state.open)
+    except StateError as error:
+        raise _not_a_state(str(error)) from None
     except ValidationError as error:
         first = error.errors()[0]
         raise _not_a_state(f"{'.'.join(map(str, first['loc']))}: {first['msg']}") from None
@@ -133,36 +139,28 @@ def _follows(state: State, now: State) -> bool:
 
 def _check(state: State, now: State, seen: int, count: int) -> None:
     """Refused where something that is stored would be dropped."""
-    since = "If it is errored.state.json, delete it: what it has was sent is in the stored state or "
-    since += "journal, and the next apply works from there. Else: "
+    why, since = _objection(state, now, seen, count)
+    if why:
+        raise Refused(why, safe=NOTHING, next=f"{STALE}{FORCE}" if since else FORCE)
+
+
+def _objection(state: State, now: State, seen: int, count: int) -> tuple[str, bool]:
+    """Why `state` must not take the place of `now` and the `count` entries of its journal, empty
+    where nothing stands against it; and whether somebody went on from what `state` was made from.
+    """
     if state.lineage != now.lineage:
-        since = ""
-        why = f"the file is another state (lineage {state.lineage}, and stored is {now.lineage})"
-    elif state.serial < now.serial:
-        why = f"somebody has applied since: the file has serial {state.serial}, and stored is "
-        why += str(now.serial)
-    elif state.serial == now.serial and state.write_id != now.write_id:
-        why = f"somebody has applied since: the stored serial {now.serial} is another one than the "
-        why += "file's"
-    elif not _follows(state, now) and count:
-        since = ""
-        why = f"the file has serial {state.serial}, and stored is {now.serial} with a journal of "
-        why += f"{count} entries"
-    elif count > seen:
-        why = f"somebody was at work since: the stored journal has {count} entries, and the file "
-        why += f"knows {seen} of them"
-    elif _follows(state, now) and count < seen:
-        since = ""
-        why = f"the stored journal has {count} entries, and the file knows {seen}: the store was "
-        why += "put back to an earlier time, or somebody stored the journal since"
-    else:
-        return
-    raise Refused(
-        why,
-        safe=NOTHING,
-        next=f"{since}friendli-iac state pull shows what is stored; --force puts the file in its "
-        "place.",
-    )
+        return f"it is another state (lineage {state.lineage}, and stored is {now.lineage})", False
+    both = f"it has serial {state.serial}, and stored is {now.serial}"
+    if state.serial < now.serial:
+        return f"somebody has applied since: {both}", True
+    if not _follows(state, now):
+        if state.serial == now.serial:
+            return f"somebody has applied since: stored is another serial {now.serial}", True
+        return (f"{both} with a journal of {count} entries", False) if count else ("", False)
+    journal = f"the stored journal has {count} entries, and the file knows {seen} of them"
+    if count > seen:
+        return f"somebody was at work since: {journal}", True
+    return (f"{journal}: the store was put back to an earlier time" if count < seen else ""), False
 
 
 def _not_a_state(why: str) -> UsageError:
@@ -190,7 +188,8 @@ def migrate(engine: Engine, source: Backend, target: Backend, again: Backend) ->
         if stored.state is None:
             raise no_state(source)
         known = replay(stored.state, stored.entries)
-        await_quiet(engine, known, quiet)
+        if known.open.keys() - known.sent:  # who settles it at `target` does not know of `quiet`
+            engine.context(known, ApplyOptions(), quiet).await_quiet()
         state = known.to_commit()
         with target.lock(MIGRATE, engine.environ, 0):
             there = target.read()

@@ -126,6 +126,16 @@ class PostgresServer:
             self._process = None
             self._tell_guard("")
 
+    def restart(self, *, standby: bool) -> None:
+        """As a replica that follows nobody, or as a primary."""
+        self.stop()
+        signal_file = self._data / "standby.signal"
+        if standby:
+            signal_file.touch()
+        else:
+            signal_file.unlink()
+        self.start()
+
     def close(self) -> None:
         self.stop()
         if self._guard.stdin:

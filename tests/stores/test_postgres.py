@@ -12,6 +12,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from itertools import product
 from pathlib import Path
 
 import psycopg
@@ -108,6 +109,7 @@ def test_an_address_is_shown_so_that_it_can_be_typed(where: str, shown: str) -> 
         ("postgres://db/app?options=-cx", "Known are: state, schema, "),
         ("postgres://db/app?password=" + "canary", "PGPASSWORD"),
         ("postgres://db/app?state=a&state=b", "twice"),
+        ("postgres://db/app?canary%0A=1", "a parameter"),
         ("postgres://db/app?state=", "state is a name"),
         ("postgres://db/app?state=a%00b", "state is a name"),
         ("postgres://db/app?schema=a-b", "schema is the name"),
@@ -132,8 +134,8 @@ def test_what_is_no_address_is_refused(where: str, said: str) -> None:
 @pytest.mark.parametrize("special", ["", *"/@:?#%&=,[]+ \\", "@x/", ":1/", "?state=", "%2F", "%ff"])
 @pytest.mark.parametrize("beginning", ["QXQ", "12"])  # with digits it may pass for a port
 def test_a_password_that_is_not_escaped_is_never_shown(special: str, beginning: str) -> None:
-    where = f"postgres://me:{beginning}{special}XQX@db.example.com/app"
-    for trusted in (True, False):
+    address = f"postgres://me:{beginning}{special}XQX@db.example.com"
+    for where, trusted in product((address, f"{address}/app"), (True, False)):
         try:
             store = open_postgres(where, {}, trusted=trusted)
             shown = f"{store.describe()} {store.address!r}"
@@ -198,7 +200,7 @@ def test_passwords_come_from_the_environment(
 
 
 def test_what_the_server_says_does_not_show_a_password(
-    server: PostgresServer, database: str, opened: Opened
+    server: PostgresServer, database: str, opened: Opened, environment: pytest.MonkeyPatch
 ) -> None:
     # A server that is not ours can say anything, such as what it was told.
     store = opened()
@@ -211,9 +213,11 @@ def test_what_the_server_says_does_not_show_a_password(
     server.run(
         "CREATE TRIGGER tell BEFORE INSERT ON friendli_iac EXECUTE FUNCTION tell()", database
     )
-    with pytest.raises(StateError, match=r"it is \*\*\*") as caught:
-        store.create("log/2", b"")
-    assert PASSWORD not in words(caught.value)
+    environment.setenv("PGPASSWORD", PASSWORD)
+    for each in (store, opened(password="")):
+        with pytest.raises(StateError, match=r"it is \*\*\*") as caught:
+            each.create("log/2", b"")
+        assert PASSWORD not in words(caught.value)
 
 
 def test_a_server_that_a_pull_request_names_is_not_told_the_password(
@@ -290,6 +294,23 @@ def test_a_read_only_database_is_named(
     with pytest.raises(StateError, match="can only be read") as caught:
         store.create("log/2", b"")
     assert "primary" in caught.value.next
+
+
+def test_a_replica_is_not_read_unless_that_was_asked_for(
+    server: PostgresServer, opened: Opened
+) -> None:
+    assert opened().create("log/1", b"one")
+    server.restart(standby=True)
+    try:
+        with pytest.raises(StateError, match="hot standby"):
+            opened(patience=0.5).get("log/1")
+        lagging = opened(target_session_attrs="any")
+        assert lagging.get("log/1") is not None
+        with pytest.raises(StateError, match="can only be read"):
+            lagging.create("log/2", b"")
+    finally:
+        server.restart(standby=False)
+    assert opened().create("log/2", b"")
 
 
 # --- the table ---
@@ -415,8 +436,8 @@ def test_a_statement_that_hangs_is_given_up_by_all_that_wait(
     with psycopg.connect(server.url(database=database)) as holder:
         holder.execute("LOCK TABLE friendli_iac")
         began = time.monotonic()
-        with ThreadPoolExecutor(4) as pool:
-            waiting = [pool.submit(store.get, "log/1") for _ in range(4)]
+        with ThreadPoolExecutor(8) as pool:
+            waiting = [pool.submit(store.get, "log/1") for _ in range(8)]
             errors = [one.exception() for one in waiting]
         assert all(isinstance(error, StateError) for error in errors), errors
         assert all(re.search("no answer in 1s|does not answer", str(error)) for error in errors)
