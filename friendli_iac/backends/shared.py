@@ -295,20 +295,19 @@ class SharedBackend:
         log = self._ours()
         if self._over:
             raise self._over
+        began = log.opening or log.last
+        assert began, "the lock is held"
+        opening = self._record(began.number)  # before the list: others clear it away afterwards
         there = numbers_of(self.store)
         if there and there[-1] > log.end:
             found = self._record(log.end + 1)
             if found is None or found.id not in self._doubtful:
                 self._over = _lost(found)
                 raise self._over
-        began = log.opening.number if log.opening else log.end
-        opening = self._record(began)
-        if log.end not in there or opening is None or log.opening is None or (
-            opening.id != log.opening.id
-        ):
+        if log.end not in there or opening is None or opening.id != began.id:
             self._over = StateError(
                 f"{self.describe()} was put back to an earlier time while this run was at work: "
-                f"what it wrote from {key_of(began)} to {key_of(log.end)} is not all there",
+                f"what it wrote from {key_of(began.number)} to {key_of(log.end)} is not all there",
                 safe="Nothing more was sent.",
                 next="Find out who restored it; friendli-iac plan shows how things stand.",
             )

@@ -157,7 +157,8 @@ def migrate(console: Console, /, source: str, place: str, **options: Any) -> int
         state = migrated(session.engine(Lines(console)), old, there, again)
         where = _as_setting(session, there)
     count = len(state.resources)
-    console.err(f"serial {state.serial} is at {there.describe()}, with {count} resources.")
+    plural = "" if count == 1 else "s"
+    console.err(f"serial {state.serial} is at {there.describe()}, with {count} resource{plural}.")
     console.err(f"{old.describe()} is marked as moved.")
     console.err("next: write this in friendli-iac.yaml (or set FRIENDLI_IAC_STATE):")
     console.out(f"state: {where}")

@@ -85,7 +85,8 @@ def claim(engine: Engine, approve: Callable[[Mapping[str, tuple[str, str]]], boo
     """Writes this project's name and environment into the header of the state. `approve` is shown
     what it says before and after, by key. False: it says so already.
 
-    UsageError where there is nothing to say; Refused where API or team are others; Cancelled; StateError without a state; Locked.
+    UsageError where there is nothing to say; Refused where API or team are others; Cancelled;
+    StateError without a state; Locked.
     """
     backend, names = engine.backend, ("project", "environment")
     with backend.lock("state claim", engine.environ, 0):

@@ -112,7 +112,7 @@ class SharedWorld(World):
     """One emulator, one store, and as many machines as there are calls of `engine`."""
 
     folder: Path = Path("none")
-    lease: float = 60.0
+    lease: float = 2.0  # seconds: who waits for it looks each second
     waited: list[float] = field(default_factory=list)  # seconds slept for the lock
 
     def __post_init__(self) -> None:

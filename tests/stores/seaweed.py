@@ -136,7 +136,7 @@ def _ready(process: subprocess.Popen[bytes], server: Seaweed) -> bool:
             with urlopen(f"{server.url}/status", timeout=1):
                 server.make_bucket(BUCKET)
             first = f"http://127.0.0.1:{server.filer}/buckets/{BUCKET}/ready"
-            with urlopen(Request(first, data=b"x", method="PUT"), timeout=1):
+            with urlopen(Request(first, data=b"x", method="PUT"), timeout=30):
                 return True
         except (HTTPError, URLError, OSError):
             time.sleep(0.05)
