@@ -11,9 +11,9 @@ import pytest
 
 from friendli_iac.emulator import Emulator
 
-from .harness import FAST, Project, Result, endpoint, writes
+from .harness import FAST, Project, Result, endpoint, names, writes
 from .test_cli_terminal import Terminal
-from .test_recover import CREATE, killed
+from .test_recover import CREATE, RECOVER, killed
 
 A, B, C = "Endpoint/a", "Endpoint/b", "Endpoint/c"
 
@@ -159,6 +159,31 @@ def test_a_plan_that_was_begun_runs_no_more_after_a_restore(
     again = applied.run("apply", "p.plan", *FAST)
     assert (again.code, writes(emulator)) == (6, []), again
     assert "a plan runs once" in again.err
+
+
+def test_what_was_open_then_is_open_again(applied: Project, emulator: Emulator) -> None:
+    applied.write(both("a", "b", "c"))
+    killed(applied, emulator, "POST", CREATE, "after")
+    emulator.release()
+    assert applied.run("state", "claim", "--env", "prod", "--yes").code == 0  # serial 3
+    assert applied.apply().code == 0
+    assert applied.state["open"] == []
+    emulator.clear_requests()
+    done = applied.run("state", "restore", "3", "--yes")
+    assert done.code == 0, done
+    assert f"open then, and so again: create {C}; the next apply settles it\n" in done.out
+    assert applied.apply().code == 0
+    assert writes(emulator) == []
+    assert names(emulator) == ["a", "b", "c"]
+
+
+def test_a_create_that_may_come_late_is_not_forgotten(applied: Project, emulator: Emulator) -> None:
+    applied.write(both("a", "b", "c"))
+    emulator.fault("GET", "endpoint$", kind="stale_list", newest=1, count=None)
+    assert applied.apply("--timeout", "1s").code != 0  # accepted, and not in any list
+    assert applied.run(*RECOVER, "--none", C).code == 0
+    assert applied.run("state", "restore", "2", "--yes").code == 0
+    assert [one["address"] for one in applied.state["lost"]] == [C]
 
 
 def test_restore_refuses_what_cannot_be_right(changed: Project, emulator: Emulator) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 from collections.abc import Iterator
 from itertools import count
 from pathlib import Path
@@ -10,9 +11,11 @@ from typing import Any
 
 import pytest
 
+from friendli_iac.backends import LocalBackend, Places
 from friendli_iac.emulator import Emulator
+from friendli_iac.engine.transfer import migrate as migrated
 
-from .harness import FAST, Project, Result, endpoint, names, writes
+from .harness import FAST, Project, Result, endpoint, engine_for, names, writes
 from .stores.postgres_server import PostgresServer, running_postgres
 from .stores.seaweed import BUCKET, Seaweed, running_seaweed
 from .test_recover import CREATE, killed
@@ -121,6 +124,59 @@ def test_what_is_open_moves_along(applied: Project, emulator: Emulator, remote: 
     assert names(emulator) == ["a", "b"]
 
 
+def on_insert(postgres: PostgresServer, database: str, containing: str, what: str) -> None:
+    """The server does this with documents that contain some text."""
+    postgres.run(
+        "CREATE FUNCTION meddle() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN "
+        f"IF position('{containing}' IN convert_from(NEW.data, 'UTF8')) > 0 "
+        f"THEN {what}; END IF; RETURN NEW; END $$",
+        database,
+    )
+    postgres.run(
+        "CREATE TRIGGER meddle BEFORE INSERT ON friendli_iac "
+        "FOR EACH ROW EXECUTE FUNCTION meddle()",
+        database,
+    )
+
+
+def test_a_place_that_keeps_something_else_is_not_moved_to(
+    applied: Project, postgres: PostgresServer
+) -> None:
+    database = postgres.new_database()
+    one, other = (postgres.url(database=database, state=name) for name in ("one", "other"))
+    assert migrate(applied, LOCAL, one).code == 0
+    text = "convert_to(replace(convert_from(NEW.data, 'UTF8'), 'acme/model', 'acme/other'), 'UTF8')"
+    on_insert(postgres, database, "acme/model", f"NEW.data := {text}")
+    done = migrate(applied, one, other)
+    assert done.code == 1, done
+    assert "does not hold what was written there" in done.err
+    assert "safe: The state is at postgres://" in done.err
+    assert applied.run("plan", "--detailed-exitcode", "--state", one).code == 0
+
+
+def test_a_request_that_is_still_on_its_way_is_waited_for(
+    applied: Project, emulator: Emulator, remote: str
+) -> None:
+    """The next apply, at another place, knows nothing of the run that was cut off here."""
+    assert migrate(applied, LOCAL, remote).code == 0
+    applied.env |= {"FRIENDLI_IAC_LEASE": "1s", "FRIENDLI_IAC_STATE": remote}
+    applied.write(endpoint("a") + "---\n" + endpoint("b"))
+    killed(applied, emulator, "POST", CREATE, "before")
+    places = Places(applied.root, {}, lease=1)
+    source = places.open(remote, base=applied.root, trusted=True)
+    deadline = time.monotonic() + 20
+    while (held := source.held()) and held.left:
+        assert time.monotonic() < deadline
+        time.sleep(0.2)
+    with engine_for(applied, emulator) as engine:
+        before = emulator.now()
+        target, again = (LocalBackend(applied.root / "new.json") for _ in range(2))
+        migrated(engine, source, target, again)
+        assert emulator.now() - before >= 59
+    source.close()
+    emulator.release()
+
+
 def test_what_was_interrupted_is_finished(
     applied: Project, emulator: Emulator, postgres: PostgresServer
 ) -> None:
@@ -129,31 +185,16 @@ def test_what_was_interrupted_is_finished(
     source = postgres.url(database=database, state="source")
     place = postgres.url(database=database, state="place")
     assert migrate(applied, LOCAL, source).code == 0
-    refuse(postgres, database, '"kind":"moved"')
+    on_insert(postgres, database, '"kind":"moved"', "RAISE EXCEPTION 'as the test wants'")
     cut = migrate(applied, source, place)
     assert cut.code == 1, cut
     assert "could not be marked as moved" in cut.err
     assert "Run the same command again, before anybody applies." in cut.err
     assert applied.run("plan", "--state", source).code == 0, "it is where it was"
-    postgres.run("DROP TRIGGER refuse ON friendli_iac", database)
+    postgres.run("DROP TRIGGER meddle ON friendli_iac", database)
     assert migrate(applied, source, place).code == 0
     assert "was moved to " in applied.run("plan", "--state", source).err
     assert applied.run("plan", "--detailed-exitcode", "--state", place).code == 0
-
-
-def refuse(postgres: PostgresServer, database: str, containing: str) -> None:
-    """The server refuses records that contain this."""
-    postgres.run(
-        "CREATE FUNCTION refuse() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN "
-        f"IF position('{containing}' IN convert_from(NEW.data, 'UTF8')) > 0 "
-        "THEN RAISE EXCEPTION 'as the test wants'; END IF; RETURN NEW; END $$",
-        database,
-    )
-    postgres.run(
-        "CREATE TRIGGER refuse BEFORE INSERT ON friendli_iac "
-        "FOR EACH ROW EXECUTE FUNCTION refuse()",
-        database,
-    )
 
 
 def test_what_would_be_lost_is_not_overwritten(
@@ -172,8 +213,29 @@ def test_what_would_be_lost_is_not_overwritten(
     assert "holds serial 2 of this state, and the one to be moved is 2" in done.err
     assert "Nothing was changed." in done.err
     assert json.loads(copy.read_text())["team"] == "y"
-    copy.write_text(json.dumps({**applied.state, "serial": 1, "write_id": "x", "team": "y"}))
+    older = json.dumps({**applied.state, "serial": 1, "write_id": "x", "team": "y"})
+    copy.write_text(older)
+    applied.write(endpoint("a", batch=128))
+    assert applied.apply().code == 0
     assert migrate(applied, LOCAL, str(copy)).code == 0, "it was older"
+    assert copy.with_name("copy.json.backup.1").read_text() == older
+    assert serial(applied, str(copy)) == 3
+
+
+def test_a_journal_at_the_other_place_is_not_overwritten(
+    applied: Project, emulator: Emulator
+) -> None:
+    copy = applied.root / "copy.json"
+    copy.write_text(applied.state_path.read_text())
+    applied.write(endpoint("a", batch=128))
+    applied.env["FRIENDLI_IAC_STATE"] = "copy.json"
+    killed(applied, emulator, "PUT", "endpoint/[^/]+$", "before")
+    del applied.env["FRIENDLI_IAC_STATE"]
+    emulator.release()
+    assert applied.apply().code == 0
+    done = migrate(applied, LOCAL, "copy.json")
+    assert done.code == 5, done
+    assert "holds serial 2 of this state, with a journal" in done.err
 
 
 def test_what_makes_no_sense_is_told(applied: Project, remote: str) -> None:

@@ -83,6 +83,24 @@ def test_push_refuses_what_would_undo_something(applied: Project) -> None:
     assert applied.state_path.read_bytes() == before
 
 
+def test_what_is_stored_may_be_anothers_by_now(applied: Project) -> None:
+    applied.write("name: chat\n", "friendli-iac.yaml")
+    ours = pulled(applied)
+    for header, words in (
+        ({"project": "x"}, ()),
+        ({"environment": "x"}, ("--env", "prod")),
+        ({"api": "x"}, ("--force",)),
+        ({"team": "x"}, ("--force",)),
+    ):
+        stored = {name: value for name, value in {**ours, **header}.items() if name != "seen"}
+        applied.state_path.write_text(json.dumps(stored))
+        (applied.root / "it.json").write_text(json.dumps({**ours, "resources": {}}))
+        env = {"FRIENDLI_TEAM_ID": ours["team"]}
+        done = applied.run("state", "push", "it.json", *words, env=env)
+        refused(done, 5, "the state belongs to the ", " x, and this run uses ")
+        assert applied.state == stored
+
+
 def test_force_says_what_is_overwritten_and_still_keeps_to_the_api(applied: Project) -> None:
     old = pulled(applied)
     assert push(applied, {**old, "resources": {}}).code == 0

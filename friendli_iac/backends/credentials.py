@@ -5,8 +5,9 @@
          credential_process), AWS_WEB_IDENTITY_TOKEN_FILE + AWS_ROLE_ARN, the credentials of a
          container (ECS, EKS), those of an EC2 instance
     gs   GOOGLE_BEARER_TOKEN; GOOGLE_SERVICE_ACCOUNT_PATH, _KEY; GOOGLE_APPLICATION_CREDENTIALS or
-         ~/.config/gcloud/application_default_credentials.json (a service account or a user; no
-         workload identity federation); the metadata server
+         ~/.config/gcloud/application_default_credentials.json (a service account, a user, workload
+         or workforce identity federation, or a service account that one of these acts as); the
+         metadata server
     az   AZURE_STORAGE_TOKEN; AZURE_STORAGE_ACCOUNT_KEY; AZURE_CLIENT_ID + AZURE_TENANT_ID with
          AZURE_FEDERATED_TOKEN_FILE or AZURE_CLIENT_SECRET; AZURE_STORAGE_SAS_TOKEN;
          AZURE_USE_AZURE_CLI=true; a managed identity
@@ -17,6 +18,7 @@ Account of az: ?account=, AZURE_STORAGE_ACCOUNT_NAME, AZURE_STORAGE_ACCOUNT.
 
 from __future__ import annotations
 
+import json
 import socket
 from collections.abc import Mapping
 from datetime import timedelta
@@ -24,6 +26,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
+from friendli_iac.backends import google_identity
 from friendli_iac.backends.buckets import Bucket, check_account, check_endpoint, check_region
 from friendli_iac.backends.object_errors import LOGIN, no_access
 from friendli_iac.errors import StateDenied, UsageError
@@ -114,21 +117,36 @@ def _from_aws(bucket: Bucket, environ: Mapping[str, str]) -> Any:
     return provider
 
 
-def check_gs(bucket: Bucket, environ: Mapping[str, str]) -> None:
-    """StateDenied: no credentials. The library would look for a metadata server for minutes."""
+def for_gs(bucket: Bucket, environ: Mapping[str, str]) -> dict[str, Any]:
+    """Settings of the store. StateDenied: no credentials, or no token for them. StateError: who
+    gives tokens out cannot be reached.
+    """
     names = (
         "GOOGLE_BEARER_TOKEN",
         "GOOGLE_SERVICE_ACCOUNT",
         "GOOGLE_SERVICE_ACCOUNT_PATH",
         "GOOGLE_SERVICE_ACCOUNT_KEY",
-        "GOOGLE_APPLICATION_CREDENTIALS",
         "GOOGLE_SKIP_SIGNATURE",
         "SERVICE_ACCOUNT",
     )
+    if any(environ.get(name) for name in names):
+        return {}
+    given = environ.get("GOOGLE_APPLICATION_CREDENTIALS")
     home = Path(environ.get("HOME", "/")) / ".config/gcloud/application_default_credentials.json"
-    if not any(environ.get(name) for name in names) and not home.exists():
+    file = Path(given) if given else home
+    if not given and not file.exists():
+        # The library would look for a metadata server for minutes.
         host = environ.get("GCE_METADATA_HOST") or environ.get("GCE_METADATA_ROOT")
         _probe(bucket, f"http://{host or environ.get('GCE_METADATA_IP') or _METADATA}")
+        return {}
+    try:
+        content = json.loads(file.read_bytes())
+    except (OSError, ValueError) as error:
+        cause = getattr(error, "strerror", None) or "it is no JSON"
+        raise no_access("gs", str(bucket), "use", f"{file}: {cause}") from None
+    if isinstance(content, dict) and content.get("type") in google_identity.KINDS:
+        return {"credential_provider": google_identity.provider(bucket, str(file), content)}
+    return {}
 
 
 def for_az(bucket: Bucket, environ: Mapping[str, str]) -> dict[str, Any]:
@@ -156,11 +174,29 @@ def for_az(bucket: Bucket, environ: Mapping[str, str]) -> dict[str, Any]:
         "AZURE_USE_AZURE_CLI",
         "AZURE_SKIP_SIGNATURE",
     )
-    if not any(environ.get(name) for name in names):
+    found = [name for name in names if environ.get(name)]
+    if found == ["AZURE_FEDERATED_TOKEN_FILE"]:
+        _check_federation(bucket, environ)
+    elif not found:
         endpoints = ("IDENTITY_ENDPOINT", "AZURE_IDENTITY_ENDPOINT", "AZURE_MSI_ENDPOINT")
         given = [environ[name] for name in endpoints if environ.get(name)]
         _probe(bucket, given[0] if given else f"http://{_METADATA}")
     return {"account_name": check_account(account)}
+
+
+def _check_federation(bucket: Bucket, environ: Mapping[str, str]) -> None:
+    """Without these the library looks for the identity of a machine, and says nothing of it."""
+    for names in (
+        ("AZURE_CLIENT_ID", "AZURE_STORAGE_CLIENT_ID"),
+        ("AZURE_TENANT_ID", "AZURE_STORAGE_TENANT_ID", "AZURE_AUTHORITY_ID"),
+    ):
+        if not any(environ.get(name) for name in names):
+            raise no_access("az", str(bucket), "use", f"{names[0]} is not set")
+    file = environ["AZURE_FEDERATED_TOKEN_FILE"]
+    try:
+        Path(file).read_bytes()
+    except OSError as error:
+        raise no_access("az", str(bucket), "use", f"{file}: {error.strerror}") from None
 
 
 def _probe(bucket: Bucket, server: str) -> None:

@@ -212,6 +212,7 @@ class LocalBackend:
     def commit(self, state: State) -> State:
         with self._mutex:
             previous = self._guarded("read the state", lambda: self._files.read(self.path))
+            before = self._parsed(previous)  # None: it was moved away, and is back now
             next_state = replace(
                 state,
                 serial=state.serial + 1,
@@ -221,8 +222,8 @@ class LocalBackend:
             data = json.dumps(next_state.to_json(), indent=1, ensure_ascii=False).encode() + b"\n"
 
             def write() -> None:
-                if previous is not None:
-                    self._backups.keep(state.serial, previous)
+                if before is not None and previous is not None:
+                    self._backups.keep(before.serial, previous)
                 self._files.replace(self.path, data)
                 self._files.remove(self._journal)
                 self._backups.drop_old()

@@ -153,7 +153,7 @@ class Log:
             base=number if kind == "state" else base,
             opened={"open": number, "close": 0}.get(kind, opened),
             journal=[] if kind == "state" else rows,
-            **{"moved": self.last.moved if self.last else "", **more},
+            **{"moved": self.last.moved if self.last and kind != "state" else "", **more},
         )
 
     def followed_by(self, record: Record) -> Log:

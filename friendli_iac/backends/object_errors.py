@@ -34,6 +34,8 @@ _CAUSES = (  # in the library's detailed text, in lower case; the first that fit
     ("connection reset", "the connection was cut"),
     ("incompletemessage", "the connection was cut"),
 )
+READING = ("read", "list")
+UNCHANGED = "Nothing was changed."
 LOGIN = {
     "s3": "Refresh your AWS credentials (`aws sso login`, or AWS_ACCESS_KEY_ID and "
     "AWS_SECRET_ACCESS_KEY, or AWS_PROFILE); they need s3:GetObject, s3:PutObject, s3:DeleteObject "
@@ -90,13 +92,18 @@ def explained(error: Exception, scheme: str, where: str, doing: str) -> StateErr
     if status == 0 and "HTTP error" in text:
         return Unanswered(
             f"cannot {doing} {where}: {cause}",
+            safe=_safe(status, doing),
             next="Try again when it can be reached.",
         )
-    return StateError(f"cannot {doing} {where}: {cause}", next=_advice(status, text))
+    return StateError(
+        f"cannot {doing} {where}: {cause}", safe=_safe(status, doing), next=_advice(status, text)
+    )
 
 
 def no_access(scheme: str, where: str, doing: str, cause: str) -> StateDenied:
-    return StateDenied(f"not allowed to {doing} {where}: {cause}", next=LOGIN[scheme])
+    return StateDenied(
+        f"not allowed to {doing} {where}: {cause}", safe=UNCHANGED, next=LOGIN[scheme]
+    )
 
 
 def cause_of(error: Exception) -> str:
@@ -125,6 +132,12 @@ def _cause(text: str, details: str, status: int, code: str) -> str:
     line = _ADDRESS.sub("…", text.partition("\n")[0])
     line = re.sub(r"^Generic \w+ error: ", "", line)
     return line[:200]
+
+
+def _safe(status: int, doing: str) -> str:
+    if doing in READING or 300 <= status < 500:
+        return UNCHANGED
+    return "It may have been written all the same: the next run looks."
 
 
 def _advice(status: int, text: str) -> str:

@@ -78,7 +78,7 @@ def open_objects(
             made |= credentials.for_s3(bucket, environ)
             place = kinds.S3Store(bucket.name, conditional_put="etag", **made)
         elif bucket.scheme == "gs":
-            credentials.check_gs(bucket, environ)
+            made |= credentials.for_gs(bucket, environ)
             place = kinds.GCSStore(bucket.name, **made)
         else:
             made |= credentials.for_az(bucket, environ)

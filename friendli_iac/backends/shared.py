@@ -34,6 +34,7 @@ LEASE = 60.0  # seconds
 QUIET = 60.0  # seconds: no request of ours lives longer
 PROMPT = 5.0  # seconds: an effect follows its `begin` this soon, or the lock is looked at once more
 LOOKS = 3  # that may take longer
+FRESH = 3600.0  # seconds: for so long at least, what keeps us from writing is not cleared away
 POLL = 1.0  # seconds between two looks at a lock that another one holds
 
 
@@ -62,6 +63,7 @@ class SharedBackend:
         self._log: Log | None = None  # while we hold the lock: all that there is
         self._lease: Lease | None = None
         self._doubtful: dict[str, Record] = {}  # what may have been written, by id
+        self._since_write = self._clocks.stopwatch()
         self._over: StateError | None = None  # why nothing more may be written under this lock
 
     def describe(self) -> str:
@@ -134,11 +136,10 @@ class SharedBackend:
             lease.renew()
             more = {"holder": lease.holder.to_json(), "fences": self._fences(log, bool(held))}
             opening = log.next("open", self._time(), **more)
-            found = self._create(opening)
-            if found and found.id == opening.id:
+            if self._claim(opening):
                 break
         self._lease, self._log, self._over = lease, log.followed_by(opening), None
-        self._doubtful = {}
+        self._doubtful, self._since_write = {}, self._clocks.stopwatch()
         self._clear(log.holder)
         return quiet
 
@@ -186,9 +187,16 @@ class SharedBackend:
                     next="friendli-iac unlock shows who holds it.",
                 )
             closing = log.next("close", self._time(), by=by, fences=self._fences(log, True))
-            found = self._create(closing)
-            if found and found.id == closing.id:
+            if self._claim(closing):
                 return Lease(self.store, log.holder).end()
+
+    def _claim(self, record: Record) -> bool:
+        """Writes a record that goes on from what was read. False when somebody was faster."""
+        found = self._create(record)
+        if found is None or found.id != record.id:
+            return False
+        # Others may have gone on for so long that this very number was taken, and cleared away.
+        return numbers_of(self.store)[-1] == record.number
 
     def _fences(self, log: Log, fence: bool) -> list[list[Any]]:
         """The fences that the next record keeps; it may be one itself."""
@@ -200,9 +208,11 @@ class SharedBackend:
 
     def append(self, entries: Sequence[Entry]) -> None:
         with self._mutex:
-            passed = self._clocks.stopwatch()
+            before, passed = self._since_write, self._clocks.stopwatch()
             self._write("journal", entries=[entry.to_json() for entry in entries])
-            if not any(entry.type == "begin" for entry in entries):
+            if before() > FRESH:
+                passed = before
+            elif not any(entry.type == "begin" for entry in entries):
                 return
             # Who takes over waits for our requests; but not for those sent much later than begun.
             for _ in range(LOOKS):
@@ -263,7 +273,7 @@ class SharedBackend:
             if found is None or found.id not in (id, *self._doubtful):
                 self._over = _lost(found)
                 raise self._over
-            self._log = log.followed_by(found)
+            self._log, self._since_write = log.followed_by(found), self._clocks.stopwatch()
             self._doubtful.pop(found.id, None)
             if found.id == id:
                 return

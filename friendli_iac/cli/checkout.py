@@ -6,8 +6,10 @@ import re
 import subprocess
 from collections.abc import Mapping
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from friendli_iac.manifest import Project
+if TYPE_CHECKING:
+    from friendli_iac.manifest import Project
 
 # GitHub Actions, GitLab, Jenkins, Buildkite and CircleCI name it.
 _NAMES = ("GITHUB_SHA", "CI_COMMIT_SHA", "GIT_COMMIT", "BUILDKITE_COMMIT", "CIRCLE_SHA1")

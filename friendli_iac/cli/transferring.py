@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from friendli_iac.cli.console import Console
-from friendli_iac.cli.options import take_target, with_format, with_target
+from friendli_iac.cli.options import SECONDS, take_target, with_format, with_target
 from friendli_iac.errors import UsageError
 
 if TYPE_CHECKING:
@@ -55,10 +55,16 @@ def pull(console: Console, /, out: Path | None, **options: Any) -> int:
     "--force", is_flag=True,
     help="Also over another lineage, a newer serial, or what the file does not know.",
 )  # fmt: skip
+@click.option(
+    "--lock-timeout", type=SECONDS, default="90s", show_default=True,
+    help="How long to wait for the lock: that of a run which could not store its state runs out.",
+)  # fmt: skip
 @with_target
 @with_format("text", "json")
 @click.pass_obj
-def push(console: Console, /, file: str, force: bool, format_: str, **options: Any) -> int:
+def push(
+    console: Console, /, file: str, force: bool, lock_timeout: float, format_: str, **options: Any
+) -> int:
     """Store the state in FILE as the next serial.
 
     FILE is what `state pull` made (- is stdin), or errored.state.json, which is removed then.
@@ -74,7 +80,7 @@ def push(console: Console, /, file: str, force: bool, format_: str, **options: A
         engine = session.engine(Lines(console))
         if force:  # also where it was moved away from
             engine.backend = session.open(session.state, trusted=session.trusted, revive=True)
-        done = pushed(engine, document, force=force)
+        done = pushed(engine, document, force=force, lock_timeout=lock_timeout)
         where = engine.backend.describe()
         resolved = path is not None and path.resolve() == (session.project.root / NAME).resolve()
         if path and resolved:

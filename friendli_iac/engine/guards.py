@@ -14,15 +14,13 @@ from friendli_iac.errors import Refused, StalePlan
 from friendli_iac.resources import KINDS
 from friendli_iac.resources.base import Address
 
-
+CLAIM = "If it is the same one under another name: friendli-iac state claim."
 HEADER = {
-    "project": ("project", "Work in the folder of that project, or give this one a state of its own. "
-                "If it is the same project at another place: friendli-iac state claim."),
-    "environment": ("environment", "Say which one is meant with --env, or give this one a state of "
-                    "its own. If the environment has another name now: friendli-iac state claim."),
+    "project": ("project", f"Work in the folder of that project, or use another state. {CLAIM}"),
+    "environment": ("environment", f"Say which one with --env, or use another state. {CLAIM}"),
     "api": ("API address", "Set FRIENDLI_BASE_URL as the state has it, or use another state."),
     "team": ("team", "Set FRIENDLI_TEAM_ID as the state has it, or use another state."),
-}  # fmt: skip
+}  # what it is called, and what to do where it is another one
 
 
 def check_header(state: State, header: Mapping[str, str]) -> None:

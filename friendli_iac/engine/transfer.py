@@ -68,7 +68,7 @@ def no_state(backend: Backend) -> StateError:
 # --- push ---
 
 
-def push(engine: Engine, document: object, *, force: bool) -> Pushed:
+def push(engine: Engine, document: object, *, force: bool, lock_timeout: float = 0.0) -> Pushed:
     """Stores the state in a document as the next serial.
 
     Refused where it is another project's, and, unless by `force`, where it would drop what was
@@ -77,7 +77,7 @@ def push(engine: Engine, document: object, *, force: bool) -> Pushed:
     state, seen = _read(document)
     header = {**engine.header, **({"project": "", "environment": ""} if force else {})}
     check_header(state, header)
-    with engine.backend.lock(PUSH, engine.environ, 0):
+    with engine.backend.lock(PUSH, engine.environ, lock_timeout):
         stored = engine.backend.read()
         now, count = stored.state, len(stored.entries)
         if now is None:

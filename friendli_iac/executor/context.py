@@ -105,7 +105,7 @@ class Context:
         error: BaseException | None = None
         try:
             self.backend.append([written.entry for written in batch])
-        except BaseException as caught:
+        except BaseException as caught:  # noqa: BLE001 - raised to each that waits
             error = caught
         if isinstance(error, LockLost):
             self.stop.set()  # nobody waits here for what is another one's by now

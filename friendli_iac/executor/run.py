@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import Literal
 
@@ -16,6 +17,7 @@ from friendli_iac.errors import (
     FriendliIacError,
     RolledBack,
     StalePlan,
+    StateError,
     TimedOut,
 )
 from friendli_iac.executor.context import Context
@@ -85,7 +87,8 @@ def execute(
                 if outcomes[address].error and not continue_on_error:
                     halted = True
     if all(outcome.result in ("applied", "sent") for outcome in outcomes.values()):
-        context.write(Entry("complete", context.clock.now(), plan=plan.plan_id))
+        with suppress(StateError):  # the commit says it, too, or leaves it where it can be pushed
+            context.write(Entry("complete", context.clock.now(), plan=plan.plan_id))
     return [outcomes[address] for address in changes]
 
 

@@ -9,7 +9,7 @@ import threading
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from obstore.store import MemoryStore
 
@@ -22,6 +22,8 @@ from friendli_iac.backends.store import Found, Store
 from friendli_iac.engine import ApplyOptions, Report, Selection
 
 from .world import Wishes, World
+
+T = TypeVar("T")
 
 LONG = 600.0  # seconds for which who finds the lock taken waits: longer than any lease
 
@@ -100,7 +102,7 @@ class Machine:
     def close(self) -> None:
         self._store.close()
 
-    def _pass(self, what: str, work: Callable[[], Any], *, effect: bool = True) -> Any:
+    def _pass(self, what: str, work: Callable[[], T], *, effect: bool = True) -> T:
         self._boundary(f"before {what}", effect=effect)
         done = work()
         self._boundary(f"after {what}", effect=effect)

@@ -13,7 +13,7 @@ import pytest
 from . import test_healing, test_matrix
 from .shared import SharedWorld
 from .test_matrix import SCENARIOS, Scenario, check, crash_points
-from .world import Fuse, version_counts
+from .world import Fuse, version_counts, wishes
 
 CHOSEN = [s for s in SCENARIOS if s.name not in ("update what cannot be read", "restart")]
 HEALING = [test_healing.FAILS[0], test_healing.GOES_WELL[0]]
@@ -94,7 +94,7 @@ def test_any_pair_of_crash_points(world: SharedWorld, scenario: Scenario, stride
 
 def test_a_dead_machine_holds_nobody_up_for_longer_than_its_lease() -> None:
     world = SharedWorld(lease=60)
-    wanted = test_matrix.wishes(test_matrix.A)
+    wanted = wishes(test_matrix.A)
     fuse = Fuse()
     world.apply(wanted, fuse)
     sent = fuse.passed.index("after POST /dedicated/beta/endpoint")

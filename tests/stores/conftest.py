@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import os
 import socket
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
+from functools import partial
 from itertools import count
 from pathlib import Path
 
@@ -16,9 +17,11 @@ from friendli_iac.backends.buckets import Bucket
 from friendli_iac.backends.objects import ObjectStore, open_objects
 from friendli_iac.backends.postgres import open_postgres
 from friendli_iac.backends.store import Store
+from friendli_iac.emulator import Emulator
 
 from .forgetful import Forgetful, running_forgetful
-from .postgres_server import PostgresServer, running_postgres
+from .machines import Shared
+from .postgres_server import PASSWORD, PostgresServer, running_postgres
 from .proxy import Proxy
 from .seaweed import BUCKET, Seaweed, running_seaweed
 
@@ -28,12 +31,15 @@ _numbers = count()
 @dataclass(frozen=True)
 class Place:
     """Where stores can be opened. `port` is that of the server, and `write` is in the request that
-    makes a document.
+    makes a document. `address` and `environment` are what lets a command line in, for a prefix and
+    a port.
     """
 
     _open: Callable[[str, int], Store]
     port: int
     write: bytes
+    address: Callable[[str, int], str] = lambda prefix, port: ""
+    environment: Mapping[str, str] = field(default_factory=dict)
     _opened: list[Store] = field(default_factory=list)
 
     def open(self, prefix: str, port: int = 0) -> Store:
@@ -61,14 +67,20 @@ def in_seaweed(server: Seaweed) -> Place:
         address = server.address(f"{BUCKET}/{prefix}", port)
         return open_objects(address, server.environment, patience=2)
 
-    return Place(opened, server.port, b"PUT ")
+    def address(prefix: str, port: int) -> str:
+        return server.address(f"{BUCKET}/{prefix}", port)
+
+    return Place(opened, server.port, b"PUT ", address, server.environment)
 
 
 def in_postgres(server: PostgresServer) -> Place:
     def opened(prefix: str, port: int) -> Store:
         return open_postgres(server.url(port=port, state=prefix), {}, trusted=True, patience=2)
 
-    return Place(opened, server.port, b"INSERT INTO")
+    def address(prefix: str, port: int) -> str:
+        return server.url(password="", port=port or None, state=prefix)
+
+    return Place(opened, server.port, b"INSERT INTO", address, {"PGPASSWORD": PASSWORD})
 
 
 @pytest.fixture(params=["memory", "seaweed", "postgres"])
@@ -97,6 +109,23 @@ def _place(request: pytest.FixtureRequest) -> Iterator[Place]:
 def store(place: Place) -> Store:
     """One that nobody has used."""
     return place.open(unused())
+
+
+@pytest.fixture
+def shared(served: Place, tmp_path: Path, emulator: Emulator) -> Iterator[Shared]:
+    """A state that several machines reach by the command line. In the end it is searched for
+    secrets, as is all that they printed and wrote.
+    """
+    prefix = unused()
+    shared = Shared(
+        partial(served.address, prefix),
+        served.environment,
+        served.open(prefix),
+        tmp_path,
+        emulator,
+    )
+    yield shared
+    shared.check_secrets()
 
 
 @pytest.fixture

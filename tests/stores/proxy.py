@@ -12,10 +12,13 @@ _CHUNK = 65536
 
 @dataclass
 class _Drop:
-    """Of the requests that contain `containing`, the answer of the one after `left` others."""
+    """Of the requests that contain `containing`, the answer of the one after `left` others, and
+    from then on of every `again`-th, where that is not 0.
+    """
 
     left: int
     containing: bytes
+    again: int = 0
 
 
 class Proxy:
@@ -49,6 +52,11 @@ class Proxy:
         """
         with self._lock:
             self._drops.append(_Drop(nth - 1, containing))
+
+    def drop_replies(self, every: int, containing: bytes = b"") -> None:
+        """As `drop_reply`, of every so-many-th request."""
+        with self._lock:
+            self._drops.append(_Drop(every - 1, containing, every))
 
     def refuse(self) -> None:
         """Cuts all connections; new ones are refused until `accept`."""
@@ -91,6 +99,8 @@ class Proxy:
                 if drop.containing in request:
                     if drop.left == 0:
                         self._drops.remove(drop)
+                        if drop.again:
+                            self._drops.append(_Drop(drop.again - 1, drop.containing, drop.again))
                         self.dropped += 1
                         return True
                     drop.left -= 1
