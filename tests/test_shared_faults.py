@@ -240,6 +240,22 @@ def test_a_store_that_was_put_back_meanwhile_is_noticed(
         assert places.cloud.everything().keys() == earlier.keys()
 
 
+def test_who_works_on_what_was_put_back_is_not_disturbed(places: Places) -> None:
+    """Record for record, it looks like the log of the one before: only the opening tells."""
+    add(places.backend(), "a")
+    earlier = places.cloud.everything()
+    before, after = places.backend(), places.backend()
+    with before.lock("apply", {}, 0):
+        before.append([adopted("b")])
+        places.cloud.put_back(earlier)
+        with after.lock("apply", {}, 0):
+            after.append([adopted("c")])
+            with pytest.raises(StateError, match="put back to an earlier time"):
+                before.commit(State(lineage="L", serial=1))
+            after.append([adopted("d")])
+    assert resources(places.backend()) == ["a", "c", "d"]
+
+
 def test_who_comes_late_to_a_lock_that_was_free_reads_again() -> None:
     """It read that the lock is free, and stood still until others had come and gone, and had
     cleared away the very number that it is about to write.

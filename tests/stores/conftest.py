@@ -31,13 +31,14 @@ _numbers = count()
 @dataclass(frozen=True)
 class Place:
     """Where stores can be opened. `port` is that of the server, and `write` is in the request that
-    makes a document. `address` and `environment` are what lets a command line in, for a prefix and
+    makes a document, `create` in one that makes a new one only. `address` and `environment` are what lets a command line in, for a prefix and
     a port.
     """
 
     _open: Callable[[str, int], Store]
     port: int
     write: bytes
+    create: bytes = b""
     address: Callable[[str, int], str] = lambda prefix, port: ""
     environment: Mapping[str, str] = field(default_factory=dict)
     _opened: list[Store] = field(default_factory=list)
@@ -70,7 +71,7 @@ def in_seaweed(server: Seaweed) -> Place:
     def address(prefix: str, port: int) -> str:
         return server.address(f"{BUCKET}/{prefix}", port)
 
-    return Place(opened, server.port, b"PUT ", address, server.environment)
+    return Place(opened, server.port, b"PUT ", b"if-none-match", address, server.environment)
 
 
 def in_postgres(server: PostgresServer) -> Place:
@@ -80,7 +81,7 @@ def in_postgres(server: PostgresServer) -> Place:
     def address(prefix: str, port: int) -> str:
         return server.url(password="", port=port or None, state=prefix)
 
-    return Place(opened, server.port, b"INSERT INTO", address, {"PGPASSWORD": PASSWORD})
+    return Place(opened, server.port, b"INSERT INTO", b"DO NOTHING", address, {"PGPASSWORD": PASSWORD})
 
 
 @pytest.fixture(params=["memory", "seaweed", "postgres"])

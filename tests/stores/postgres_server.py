@@ -30,7 +30,10 @@ _READY = 60  # seconds; it takes about 0.1
 # is the process id of the server that runs.
 _GUARD = """\
 while read -r line; do running=$line; done
-[ -z "$running" ] || kill -QUIT "$running"
+if [ -n "$running" ]; then
+    kill -QUIT "$running"
+    for _ in 1 2 3 4 5 6 7 8 9; do kill -0 "$running" 2>/dev/null && sleep 0.1; done
+fi
 rm -rf "$0"
 """
 _SETTINGS = """\

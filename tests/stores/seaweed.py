@@ -94,6 +94,7 @@ def _start(folder: Path) -> tuple[subprocess.Popen[bytes], Seaweed]:
     ]
     command = [
         str(Path(sys.executable).with_name("weed")),
+        f"-logdir={folder}",  # else in /tmp, where nobody removes them
         "server",
         f"-dir={folder}",
         "-ip=127.0.0.1",

@@ -55,7 +55,6 @@ def test_a_machine_that_is_killed_in_a_rollout_is_taken_over(
     assert first.finish(process).code == -signal.SIGKILL
     emulator.release()
     other = shared.machine()
-    assert other.run(*APPLY).code == 7, "its lease lasts on"
     emulator.advance(3600)
     done = other.run(*APPLY, *WAIT)
     assert done.code == 0, done
@@ -74,10 +73,10 @@ def test_a_machine_that_stood_still_and_wakes_up_sends_nothing_more(
     process.send_signal(signal.SIGSTOP)
     emulator.release()
     other = shared.machine(TWO)
-    done = other.run(*APPLY, *WAIT, env=WHO)
+    # It leaves b to be made, so that nothing but the lost lock keeps the first one from it.
+    done = other.run(*APPLY, *WAIT, "--target", "Endpoint/a", env=WHO)
     assert done.code == 0, done
     before = shared.records()
-    assert writes(emulator) == [POST, POST]
     process.send_signal(signal.SIGCONT)
     woken = first.finish(process)
     assert woken.code == 7, woken
@@ -85,7 +84,9 @@ def test_a_machine_that_stood_still_and_wakes_up_sends_nothing_more(
     assert "Nothing was sent after that." in woken.err
     assert "next: friendli-iac plan shows how things stand." in woken.err
     assert not (first.root / "errored.state.json").exists()
-    assert writes(emulator) == [POST, POST]
+    assert writes(emulator) == [POST]
     assert shared.records() == before
+    done = first.run(*APPLY)
+    assert done.code == 0, done
     shared.has_one_each("a", "b")
-    first.is_settled()
+    other.is_settled()

@@ -95,3 +95,20 @@ def test_answers_that_are_lost_all_the_time_show_nowhere(
     told = machine.run("state", "history", "--format", "json").json
     assert [one["serial"] for one in told["states"]] == [4, 3, 2, 1]
     machine.is_settled()
+
+
+def test_records_whose_writing_is_never_acknowledged_are_found(
+    shared: Shared, served: Place, proxy: Proxy, emulator: Emulator
+) -> None:
+    """Each attempt at one is given up without an answer, and looked for."""
+    machine = shared.machine(port=proxy.port)
+    assert machine.run(*APPLY).code == 0
+    proxy.drop_replies(every=1, containing=served.create)
+    machine.write(endpoint(batch=128))
+    with impatient(0.6):
+        done = machine.run(*APPLY)
+    assert done.code == 0, done
+    assert proxy.dropped > 7, "each record took more than one attempt"
+    assert [w.split()[0] for w in writes(emulator)] == ["POST", "PUT"]
+    assert list(shared.records().values())[-1]["kind"] == "close"
+    machine.is_settled()

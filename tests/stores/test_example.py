@@ -9,8 +9,7 @@ from pathlib import Path
 import pytest
 
 from friendli_iac.emulator import Emulator
-from tests.commands import blocks
-from tests.harness import FAST, PROJECT, endpoint, names, writes
+from tests.harness import FAST, PROJECT, names, writes
 from tests.test_examples import EXAMPLES, SHARED
 
 from .conftest import unused
