@@ -7,8 +7,9 @@ from contextlib import suppress
 import pytest
 
 from friendli_iac.backends import SharedBackend
-from friendli_iac.backends.shared import LOOKS, PROMPT
+from friendli_iac.backends.shared import QUIET
 from friendli_iac.backends.store import Found
+from friendli_iac.backends.tenure import LOOKS, PROMPT
 from friendli_iac.core.state import State
 from friendli_iac.errors import Locked, LockLost, Refused, StateError
 
@@ -95,19 +96,19 @@ def test_who_gave_up_while_it_waited_leaves_the_rest_to_the_next(places: Places)
     """Ctrl-C in the quiet after a lock was broken, or had run out: the request may still live."""
     places.backend().unlock(abandon_and_look(places), "bob")
     with places.backend().lock("apply", {}, 0) as quiet:
-        assert quiet == 60
+        assert quiet == QUIET
         places.clock.time += 5
     with places.backend().lock("apply", {}, 0) as quiet:
-        assert quiet == 55
-    places.clock.time += 60
+        assert quiet == QUIET - 5
+    places.clock.time += QUIET
     with places.backend().lock("apply", {}, 0) as quiet:
         assert quiet == 0
     abandon(places)
     with places.backend().lock("apply", {}, LONG) as quiet:
-        assert quiet == 60
+        assert quiet == QUIET
         places.clock.time += 5
     with places.backend().lock("apply", {}, 0) as quiet:
-        assert quiet == 55
+        assert quiet == QUIET - 5
 
 
 def test_nobody_waits_after_a_lock_that_was_given_back(places: Places) -> None:
@@ -206,7 +207,11 @@ def test_an_opening_of_which_nobody_knew_is_given_back(places: Places) -> None:
 
 @pytest.mark.parametrize(
     ("cut", "grace", "waits"),
-    [("before POST", 20, 20), ("before POST", 120, 60), ("before create log/000000000004", 120, 0)],
+    [
+        ("before POST", 20, 20),
+        ("before POST", 300, QUIET),
+        ("before create log/000000000004", 120, 0),
+    ],
 )
 def test_who_takes_over_waits_before_it_looks_what_became_of_a_request(
     cut: str, grace: float, waits: float

@@ -20,7 +20,7 @@ from __future__ import annotations
 
 import json
 import socket
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -129,6 +129,7 @@ def for_gs(bucket: Bucket, environ: Mapping[str, str]) -> dict[str, Any]:
         "GOOGLE_SKIP_SIGNATURE",
         "SERVICE_ACCOUNT",
     )
+    _check_empty(bucket, environ, names[:-1])
     if any(environ.get(name) for name in names):
         return {}
     given = environ.get("GOOGLE_APPLICATION_CREDENTIALS")
@@ -174,6 +175,7 @@ def for_az(bucket: Bucket, environ: Mapping[str, str]) -> dict[str, Any]:
         "AZURE_USE_AZURE_CLI",
         "AZURE_SKIP_SIGNATURE",
     )
+    _check_empty(bucket, environ, (*names[:4], "AZURE_SKIP_SIGNATURE"))
     found = [name for name in names if environ.get(name)]
     if found == ["AZURE_FEDERATED_TOKEN_FILE"]:
         _check_federation(bucket, environ)
@@ -182,6 +184,15 @@ def for_az(bucket: Bucket, environ: Mapping[str, str]) -> dict[str, Any]:
         given = [environ[name] for name in endpoints if environ.get(name)]
         _probe(bucket, given[0] if given else f"http://{_METADATA}")
     return {"account_name": check_account(account)}
+
+
+def _check_empty(bucket: Bucket, environ: Mapping[str, str], names: Iterable[str]) -> None:
+    """The library would use them as they are, and no other credentials. In CI a secret that is not
+    set is an empty one.
+    """
+    for name in names:
+        if environ.get(name) == "":
+            raise no_access(bucket.scheme, str(bucket), "use", f"{name} is empty: unset it")
 
 
 def _check_federation(bucket: Bucket, environ: Mapping[str, str]) -> None:

@@ -10,6 +10,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
+from datetime import UTC, datetime
 
 from friendli_iac.backends.base import Holder
 from friendli_iac.backends.store import Store
@@ -28,6 +29,10 @@ class Clocks:
     now: Callable[[], float] = time.time
     steady: Callable[[], float] = time.monotonic
     sleep: Callable[[float], None] = time.sleep
+
+    def time(self) -> str:
+        """Now, as RFC 3339."""
+        return datetime.fromtimestamp(self.now(), UTC).isoformat(timespec="seconds")
 
     def stopwatch(self) -> Callable[[], float]:
         """Tells the seconds that have passed since this call."""

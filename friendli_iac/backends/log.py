@@ -16,6 +16,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import dataclass, field, fields, replace
 from typing import Any, Literal
 from uuid import uuid4
@@ -205,6 +206,28 @@ def numbers_of(store: Store) -> list[int]:
             )
         found.append(int(digits))
     return sorted(found)
+
+
+def record_of(store: Store, number: int) -> Record | None:
+    """One record, or None when there is none."""
+    found = store.get(key_of(number))
+    return Record.from_bytes(key_of(number), found.data) if found else None
+
+
+def create(store: Store, record: Record) -> Record | None:
+    """Writes a record, unless its number is taken. Gives what has the number, and that is this very
+    record where only the answer was lost; None when it is cleared away by now. StateError: it may
+    be there, or come to be.
+    """
+    try:
+        if store.create(key_of(record.number), record.to_bytes()):
+            return record
+    except StateError:
+        with suppress(StateError):
+            if found := record_of(store, record.number):
+                return found
+        raise
+    return record_of(store, record.number)
 
 
 def read_log(store: Store) -> Log:

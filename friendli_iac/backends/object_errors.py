@@ -13,6 +13,9 @@ from friendli_iac.errors import StateDenied, StateError
 _STATUS = re.compile(r"status code: (\d{3})( [A-Z][A-Za-z -]*[a-z])?")
 _CODE = re.compile(r"<Code>([A-Za-z0-9.]{1,60})</Code>")
 _ADDRESS = re.compile(r"\S+://\S+")
+# What the library says before an error of the function that it asks for credentials.
+_ASKING = re.compile(r"credential provider: (\w+): (?:not allowed to use \S+ )?")
+_TOKENS = ("Error performing token request", "Error reading federated token file")
 _NO_BUCKET = {"NoSuchBucket", "ContainerNotFound", "ContainerBeingDeleted"}
 _DENIED = {
     "AuthenticationFailed",
@@ -85,8 +88,14 @@ def explained(error: Exception, scheme: str, where: str, doing: str) -> StateErr
     if isinstance(error, FileNotFoundError):
         return Missing(f"a document is missing in {where}")
     cause = _cause(text, details, status, code)
-    if isinstance(error, (PermissionDeniedError, UnauthenticatedError)) or (
-        code in _DENIED or status in (401, 403)
+    asking = _ASKING.search(text)
+    if asking and asking[1] == "StateError":  # who gives the tokens could not be asked
+        return StateError(f"cannot {doing} {where}: {cause}", next="Try again later.")
+    if (
+        isinstance(error, (PermissionDeniedError, UnauthenticatedError))
+        or code in _DENIED
+        or status in (401, 403)
+        or (any(word in text for word in _TOKENS) and status < 500)
     ):
         return no_access(scheme, where, doing, cause)
     if status == 0 and "HTTP error" in text:
@@ -129,7 +138,8 @@ def _cause(text: str, details: str, status: int, code: str) -> str:
     for word, cause in _CAUSES:
         if word in lower:
             return cause
-    line = _ADDRESS.sub("…", text.partition("\n")[0])
+    asking = _ASKING.search(text)  # our own words come after it
+    line = _ADDRESS.sub("…", text[asking.end() if asking else 0 :].partition("\n")[0])
     line = re.sub(r"^Generic \w+ error: ", "", line)
     return line[:200]
 

@@ -17,7 +17,9 @@ from friendli_iac.errors import UsageError
 
 OBJECTS = ("s3", "gs", "az")
 POSTGRES = ("postgres", "postgresql")
-KNOWN = "file:PATH, s3://BUCKET/PREFIX, gs://BUCKET/PREFIX, az://CONTAINER/PREFIX, postgres://HOST/DB"
+KNOWN = (
+    "file:PATH, s3://BUCKET/PREFIX, gs://BUCKET/PREFIX, az://CONTAINER/PREFIX, postgres://HOST/DB"
+)
 
 
 @dataclass(frozen=True)

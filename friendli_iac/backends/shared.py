@@ -21,20 +21,18 @@ from friendli_iac import __version__
 from friendli_iac.backends.base import Held, Holder, Kept, Stored, ci_url, moved, who
 from friendli_iac.backends.errored import Errored
 from friendli_iac.backends.lease import Clocks, Lease
-from friendli_iac.backends.lease import key_of as lease_of
-from friendli_iac.backends.log import Log, Record, RecordKind, key_of, numbers_of, read_log
+from friendli_iac.backends.log import Log, Record, create, key_of, numbers_of, read_log, record_of
+from friendli_iac.backends.shared_errors import locked, not_kept, not_that_lock
 from friendli_iac.backends.store import Store, prove
+from friendli_iac.backends.tenure import Tenure
 from friendli_iac.core.journal import Entry
 from friendli_iac.core.state import State
-from friendli_iac.errors import Locked, LockLost, Refused, StateError
+from friendli_iac.errors import LockLost, StateError
 
 STATES_KEPT = 20
 FENCES_KEPT = timedelta(days=1)
 LEASE = 60.0  # seconds
-QUIET = 60.0  # seconds: no request of ours lives longer
-PROMPT = 5.0  # seconds: an effect follows its `begin` this soon, or the lock is looked at once more
-LOOKS = 3  # that may take longer
-FRESH = 3600.0  # seconds: for so long at least, what keeps us from writing is not cleared away
+QUIET = 120.0  # seconds: no request of ours lives longer, with the pause that a 429 may ask for
 POLL = 1.0  # seconds between two looks at a lock that another one holds
 
 
@@ -60,11 +58,7 @@ class SharedBackend:
         self._errored = Errored(errored) if errored else None
         self._clocks = clocks or Clocks()
         self._mutex = threading.Lock()
-        self._log: Log | None = None  # while we hold the lock: all that there is
-        self._lease: Lease | None = None
-        self._doubtful: dict[str, Record] = {}  # what may have been written, by id
-        self._since_write = self._clocks.stopwatch()
-        self._over: StateError | None = None  # why nothing more may be written under this lock
+        self._tenure: Tenure | None = None  # while we hold the lock
 
     def describe(self) -> str:
         return self.store.describe()
@@ -76,25 +70,20 @@ class SharedBackend:
 
     def read(self) -> Stored:
         # What we hold in memory stays as it was written, whatever is done with the answer.
-        log = deepcopy(self._log) or self._read_log()
+        log = deepcopy(self._tenure.log) if self._tenure else self._read_log()
         state = State.from_json(log.snapshot.state or {}) if log.snapshot else None
         entries = [Entry.from_json(e) for record in log.journal for e in record.entries]
-        at_work = self._log is None and log.holder
+        at_work = self._tenure is None and log.holder
         return Stored(state, tuple(entries), (f"at work: {log.holder}",) if at_work else ())
 
     def history(self) -> list[Kept]:
-        return (self._log or self._read_log()).kept
+        return (self._tenure.log if self._tenure else self._read_log()).kept
 
     def read_kept(self, kept: Kept) -> State:
-        key = key_of(kept.number)
-        found = self.store.get(key)
+        found = record_of(self.store, kept.number)
         if found is None:
-            raise StateError(
-                f"serial {kept.serial} is not kept any more",
-                safe="Nothing was changed.",
-                next="friendli-iac state history shows which ones are.",
-            )
-        return State.from_json(Record.from_bytes(key, found.data).state or {})
+            raise not_kept(kept)
+        return State.from_json(found.state or {})
 
     def _read_log(self) -> Log:
         log = read_log(self.store)
@@ -108,26 +97,27 @@ class SharedBackend:
     def lock(self, operation: str, environ: Mapping[str, str], timeout: float) -> Iterator[float]:
         if self._errored:
             self._errored.check(operation)
-        holder = Holder(
-            operation, self._time(), who=who(environ), ci_url=ci_url(environ), ttl=self._ttl
-        )
+        now = self._clocks.time()
+        holder = Holder(operation, now, who=who(environ), ci_url=ci_url(environ), ttl=self._ttl)
         lease = Lease(self.store, holder)
         try:
-            quiet = self._acquire(lease, timeout)
+            tenure, quiet = self._acquire(lease, timeout)
             with lease.kept():
+                self._tenure = tenure
                 yield quiet
         finally:
-            self._release(lease)
+            self._release()
+            lease.end()
 
-    def _acquire(self, lease: Lease, timeout: float) -> float:
-        """Takes the lock; gives the seconds for which an earlier holder's request may be alive."""
+    def _acquire(self, lease: Lease, timeout: float) -> tuple[Tenure, float]:
+        """Takes the lock. Also the seconds for which an earlier holder's request may be alive."""
         deadline = self._clocks.steady() + timeout
         while True:
             log = self._read_log()
             held = _held(log, lease)
             if held and held.left:
                 if self._clocks.steady() >= deadline:
-                    raise _locked(held)
+                    raise locked(held)
                 self._clocks.sleep(min(POLL, held.left))
                 continue
             if not log.end:
@@ -135,42 +125,39 @@ class SharedBackend:
             quiet = self._quiet if held else self._quiet_after(log, lease)
             lease.renew()
             more = {"holder": lease.holder.to_json(), "fences": self._fences(log, bool(held))}
-            opening = log.next("open", self._time(), **more)
-            if self._claim(opening):
-                break
-        self._lease, self._log, self._over = lease, log.followed_by(opening), None
-        self._doubtful, self._since_write = {}, self._clocks.stopwatch()
-        self._clear(log.holder)
-        return quiet
+            opening = log.next("open", self._clocks.time(), **more)
+            tenure = Tenure(self.store, log.followed_by(opening), self._clocks)
+            try:
+                won = self._claim(opening)
+            except BaseException:
+                self._end(tenure)  # nobody said that it is ours, and it may be all the same
+                raise
+            if won:
+                tenure.clear(log.holder)
+                return tenure, quiet
 
     def _quiet_after(self, log: Log, lease: Lease) -> float:
         """How long a request may be alive whose sender's lock was taken over or broken."""
         # Who came after that may not have waited so long, and may have settled nothing.
-        fence = self.store.get(key_of(log.fences[-1][0])) if log.fences else None
+        fence = log.fences and self.store.get(key_of(log.fences[-1][0]))
         return max(0.0, self._quiet - (lease.now() - fence.modified)) if fence else 0.0
 
-    def _release(self, lease: Lease) -> None:
-        """Gives the lock back. Where that fails, it runs out by itself."""
+    def _release(self) -> None:
         with self._mutex:
-            try:
-                with suppress(StateError):
-                    if self._lease is None and self._doubtful:  # nobody said that it is ours
-                        log = self._read_log()
-                        if log.opening and log.opening.id in self._doubtful:
-                            self._lease, self._log = lease, log
-                    if self._lease is lease:
-                        self._write("close", fences=self._ours().fences)
-                lease.end()
-            finally:
-                if self._lease in (None, lease):
-                    self._log = self._lease = self._over = None
-                    self._doubtful = {}
+            tenure, self._tenure = self._tenure, None
+            if tenure:
+                self._end(tenure)
+
+    def _end(self, tenure: Tenure) -> None:
+        """Gives the lock back, if we have it. Where that fails, it runs out by itself."""
+        with suppress(StateError):
+            tenure.write("close", fences=tenure.log.fences)
 
     def held(self) -> Held | None:
         log = self._read_log()
         if log.holder is None:
             return None
-        asking = Lease(self.store, Holder("look", self._time()))
+        asking = Lease(self.store, Holder("look", self._clocks.time()))
         try:
             return _held(log, asking)
         finally:
@@ -182,22 +169,16 @@ class SharedBackend:
             log = self._read_log()
             if log.holder is None or log.holder.id != id:
                 if tried:  # it is broken, and somebody has taken it since
-                    break
-                there = f"it is {log.holder.id}: {log.holder}" if log.holder else "nobody holds it"
-                raise Refused(
-                    f"the lock is not {id}: {there}",
-                    safe="Nothing was changed.",
-                    next="friendli-iac unlock shows who holds it.",
-                )
-            closing = log.next("close", self._time(), by=by, fences=self._fences(log, True))
+                    return None
+                raise not_that_lock(id, log.holder)
             tried = True
-            if self._claim(closing):
-                Lease(self.store, log.holder).end()
-                break
+            more = {"by": by, "fences": self._fences(log, True)}
+            if self._claim(log.next("close", self._clocks.time(), **more)):
+                return Lease(self.store, log.holder).end()
 
     def _claim(self, record: Record) -> bool:
         """Writes a record that goes on from what was read. False when somebody was faster."""
-        found = self._create(record)
+        found = create(self.store, record)
         if found is None or found.id != record.id:
             return False
         # Others may have gone on for so long that this very number was taken, and cleared away.
@@ -207,46 +188,29 @@ class SharedBackend:
         """The fences that the next record keeps; it may be one itself."""
         oldest = datetime.fromtimestamp(self._clocks.now(), UTC) - FENCES_KEPT
         kept = [one for one in log.fences if datetime.fromisoformat(one[1]) > oldest]
-        return [*kept, *([[log.end + 1, self._time()]] if fence else [])]
+        return [*kept, *([[log.end + 1, self._clocks.time()]] if fence else [])]
 
     # --- writing, under the lock ---
 
     def append(self, entries: Sequence[Entry]) -> None:
         with self._mutex:
-            before, passed = self._since_write, self._clocks.stopwatch()
-            self._write("journal", entries=[entry.to_json() for entry in entries])
-            if before() > FRESH:
-                passed = before
-            elif not any(entry.type == "begin" for entry in entries):
-                return
-            # Who takes over waits for our requests; but not for those sent much later than begun.
-            for _ in range(LOOKS):
-                if passed() <= PROMPT:
-                    return
-                passed = self._clocks.stopwatch()
-                self._check_still_ours()
-            if passed() > PROMPT:
-                raise StateError(
-                    f"{self.describe()} answers too slowly to tell who has the lock",
-                    safe="What was about to be sent was not sent.",
-                    next="Run friendli-iac apply again when it answers faster.",
-                )
+            self._ours().append(entries)
 
     def commit(self, state: State) -> State:
         with self._mutex:
-            log = self._ours()
+            tenure = self._ours()
+            log = tenure.log
             next_state = replace(
                 state, serial=state.serial + 1, write_id=uuid4().hex, tool_version=__version__
             )
             try:
-                self._check_still_ours()
-                holder = log.holder or Holder("", "")
-                self._write(
+                tenure.check()
+                tenure.write(
                     "state",
                     state=next_state.to_json(),
                     kept=[asdict(one) for one in log.kept[1 - STATES_KEPT :]],
-                    operation=holder.operation,
-                    by=holder.who,
+                    operation=tenure.holder.operation,
+                    by=tenure.holder.who,
                 )
             except LockLost:
                 raise
@@ -255,118 +219,20 @@ class SharedBackend:
                     raise
                 seen = sum(len(record.entries) for record in log.journal)
                 raise self._errored.left(next_state, seen, error) from error
-            self._clear()
+            tenure.clear()
             return next_state
 
     def mark_moved(self, to: str) -> None:
         with self._mutex:
-            self._write("moved", moved=to)
+            self._ours().write("moved", moved=to)
 
-    def _ours(self) -> Log:
-        if self._log is None:
+    def _ours(self) -> Tenure:
+        if self._tenure is None:
             raise RuntimeError("the state is written without its lock")
-        return self._log
-
-    def _write(self, kind: RecordKind, **more: Any) -> None:
-        """Goes on from where we left the log. LockLost when somebody else did."""
-        id = uuid4().hex
-        while True:
-            log = self._ours()
-            if self._over:
-                raise self._over
-            found = self._create(log.next(kind, self._time(), id=id, **more))
-            if found is None or found.id not in (id, *self._doubtful):
-                self._over = _lost(found)
-                raise self._over
-            self._log, self._since_write = log.followed_by(found), self._clocks.stopwatch()
-            self._doubtful.pop(found.id, None)
-            if found.id == id:
-                return
-
-    def _create(self, record: Record) -> Record | None:
-        """Writes a record, unless its number is taken. Gives what has the number; None when that is
-        cleared away by now.
-        """
-        self._doubtful[record.id] = record  # an error, or a kill, leaves open what the store has
-        try:
-            if self.store.create(key_of(record.number), record.to_bytes()):
-                return record
-        except StateError:
-            with suppress(StateError):
-                if found := self._record(record.number):  # ours where only the answer was lost
-                    return found
-            raise
-        return self._record(record.number)  # as here
-
-    def _record(self, number: int) -> Record | None:
-        key = key_of(number)
-        found = self.store.get(key)
-        return Record.from_bytes(key, found.data) if found else None
-
-    def _check_still_ours(self) -> None:
-        """LockLost when somebody else has written to the log; StateError when it was put back to
-        what it was before we wrote.
-        """
-        log = self._ours()
-        if self._over:
-            raise self._over
-        began = log.opening or log.last
-        assert began, "the lock is held"
-        opening = self._record(began.number)  # before the list: others clear it away afterwards
-        there = numbers_of(self.store)
-        if there and there[-1] > log.end:
-            found = self._record(log.end + 1)
-            if found is None or found.id not in self._doubtful:
-                self._over = _lost(found)
-                raise self._over
-        if log.end not in there or opening is None or opening.id != began.id:
-            self._over = StateError(
-                f"{self.describe()} was put back to an earlier time while this run was at work: "
-                f"what it wrote from {key_of(began.number)} to {key_of(log.end)} is not all there",
-                safe="Nothing more was sent.",
-                next="Find out who restored it; friendli-iac plan shows how things stand.",
-            )
-            raise self._over
-
-    def _clear(self, gone: Holder | None = None) -> None:
-        """Removes what nobody needs any more, if that may be done."""
-        log = self._ours()
-        numbers = log.garbage()
-        keys = [key_of(number) for number in numbers] + ([lease_of(gone)] if gone else [])
-        if keys:
-            with suppress(StateError):  # a role that may not delete: then it stays
-                self.store.delete(keys)
-                self._log = log.without(numbers)
-
-    def _time(self) -> str:
-        return datetime.fromtimestamp(self._clocks.now(), UTC).isoformat(timespec="seconds")
+        return self._tenure
 
 
 def _held(log: Log, asking: Lease) -> Held | None:
     if log.holder is None:
         return None
     return Held(log.holder, asking.left_to(log.holder, log.opened_at))
-
-
-def _locked(held: Held) -> Locked:
-    return Locked(
-        f"the state is locked: {held.holder}; if it is dead, its lock runs out in {held.left:.0f}s",
-        safe="Nothing was sent.",
-        next="Wait for it to end. apply and destroy can wait: --lock-timeout 10m. Only if that run "
-        f"is dead for sure: friendli-iac unlock --force {held.holder.id}",
-    )
-
-
-def _lost(found: Record | None) -> LockLost:
-    """What is said when another one's record has the number that was to be ours."""
-    what = "somebody else has taken the lock"
-    if found and found.kind == "open":
-        what = f"the lock was taken over: {Holder.from_json(found.holder or {})}"
-    elif found and found.kind == "close":
-        what = f"the lock was broken by {found.by}"
-    return LockLost(
-        f"{what}; this run has stopped",
-        safe="Nothing was sent after that. What was sent before is in the journal, and who has the "
-        "lock settles it.",
-        next="friendli-iac plan shows how things stand.",
-    )

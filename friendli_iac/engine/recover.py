@@ -64,8 +64,7 @@ def recover(
     with engine.backend.lock("state recover", engine.environ, options.lock_timeout) as quiet:
         known, _ = engine.known()
         context = engine.context(known, options, quiet)
-        if known.open.keys() - known.sent:
-            context.await_quiet()
+        context.await_quiet()
         creates = _open_creates(known)
         for address in (*adopt, *never):
             if address not in creates:

@@ -188,8 +188,8 @@ def migrate(engine: Engine, source: Backend, target: Backend, again: Backend) ->
         if stored.state is None:
             raise no_state(source)
         known = replay(stored.state, stored.entries)
-        if known.open.keys() - known.sent:  # who settles it at `target` does not know of `quiet`
-            engine.context(known, ApplyOptions(), quiet).await_quiet()
+        # Who settles at `target` what is open does not know of `quiet`.
+        engine.context(known, ApplyOptions(), quiet).await_quiet()
         state = known.to_commit()
         with target.lock(MIGRATE, engine.environ, 0):
             there = target.read()

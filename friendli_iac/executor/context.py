@@ -85,23 +85,24 @@ class Context:
     quiet: float = 0.0
     stop: threading.Event = field(default_factory=threading.Event)
     _waiting: list[_Written] = field(default_factory=list)
-    _queue: threading.Lock = field(default_factory=threading.Lock)
-    _journal: threading.Lock = field(default_factory=threading.Lock)
+    _writing: bool = False
+    _turn: threading.Condition = field(default_factory=threading.Condition)
 
     def write(self, entry: Entry) -> None:
         """Durable first, then known: a kill in between loses nothing."""
         written = _Written(entry)
-        with self._queue:
+        batch: list[_Written] = []
+        with self._turn:
             self._waiting.append(written)
-        with self._journal:  # who comes first writes for all that wait: a far journal is slow
-            if not written.tried:
-                self._write_all()
+            self._turn.wait_for(lambda: written.tried or not self._writing)
+            if not written.tried:  # who comes first writes for all that wait: it may take its time
+                batch, self._waiting, self._writing = self._waiting, [], True
+        if batch:
+            self._write_all(batch)
         if written.error:
             raise written.error
 
-    def _write_all(self) -> None:
-        with self._queue:
-            batch, self._waiting = self._waiting, []
+    def _write_all(self, batch: list[_Written]) -> None:
         error: BaseException | None = None
         try:
             self.backend.append([written.entry for written in batch])
@@ -109,24 +110,38 @@ class Context:
             error = caught
         if isinstance(error, LockLost):
             self.stop.set()  # nobody waits here for what is another one's by now
-        for written in batch:
-            written.tried, written.error = True, error
-            # What has happened has happened: a commit that still works must not forget it.
-            happened = isinstance(error, StateError) and written.entry.type != "begin"
-            if error is None or happened:
-                apply_entry(self.known, written.entry)
+        with self._turn:
+            for written in batch:
+                written.tried, written.error = True, error
+                # What has happened has happened: a commit that still works must not forget it.
+                happened = isinstance(error, StateError) and written.entry.type != "begin"
+                if error is None or happened:
+                    apply_entry(self.known, written.entry)
+            self._writing = False
+            self._turn.notify_all()
 
     def commit(self) -> None:
         """Makes everything that is known the committed state."""
-        with self._journal:
+        with self._turn:
+            self._turn.wait_for(lambda: not self._writing)
             self.known.state = self.backend.commit(self.known.to_commit())
 
     def await_quiet(self) -> None:
-        """Waits until no request of who held the lock before can take effect any more, once."""
+        """Waits until no request of who held the lock before can take effect any more, once, where
+        one was begun of which nothing more is known.
+        """
+        begun = [
+            entry for effect, entry in self.known.open.items() if effect not in self.known.sent
+        ]
+        if not begun:
+            return
         seconds, self.quiet = min(self.quiet, self.settle_grace), 0.0
         if seconds > 0:
-            self.tell("note", "", f"the run before was cut off: waiting {seconds:.0f}s for its "
-                      "last request to end")  # fmt: skip
+            self.tell(
+                "note",
+                begun[0].address,
+                f"the run before was cut off: waiting {seconds:.0f}s for its last request to end",
+            )
             self.pause(seconds)
 
     def kind_of(self, address: str) -> tuple[Kind, Any]:

@@ -11,7 +11,15 @@ from friendli_iac.core.journal import Entry, EntryType
 from friendli_iac.core.plan import Change
 from friendli_iac.core.planner import based_on, seen_digest
 from friendli_iac.core.state import Fence, Resource
-from friendli_iac.errors import ApiError, NotFound, Refused, StalePlan, StateError, Unreachable
+from friendli_iac.errors import (
+    ApiError,
+    LockLost,
+    NotFound,
+    Refused,
+    StalePlan,
+    StateError,
+    Unreachable,
+)
 from friendli_iac.executor.context import Context
 from friendli_iac.executor.look import look, wait_for
 from friendli_iac.executor.settle import locate, mark_first_version, resolve
@@ -69,12 +77,17 @@ def perform(
             if attempt == ATTEMPTS or context.clock.now() - started >= context.timeout:
                 raise
             attempt += not turned_away
+            continue
         except ApiError:
             _note(context, begin, "refused")
             raise
-        else:
+        try:
             _record(context, begin, told)
-            return
+        except LockLost:
+            raise
+        except StateError as error:
+            raise _unrecorded(begin, error) from error
+        return
 
 
 def _begin(
@@ -223,6 +236,15 @@ def _no_twin(context: Context, change: Change, planned: set[str]) -> list[str]:
                 "spec.name.",
             )
     return sorted(listed)
+
+
+def _unrecorded(begin: Entry, error: StateError) -> StateError:
+    return type(error)(
+        f"{begin.step} {begin.address} was sent, and this could not be recorded: {error}",
+        safe="That it was begun is in the journal: the next apply finds out what came of it, and "
+        "sends nothing twice.",
+        next=error.next,
+    )
 
 
 def _comment(context: Context, change: Change) -> str:

@@ -21,8 +21,7 @@ LOOK_EVERY = 5.0  # seconds between two looks
 def settle_all(context: Context) -> list[str]:
     """Settles every open effect, and says what was found, one sentence each."""
     found = []
-    if context.known.open.keys() - context.known.sent:
-        context.await_quiet()
+    context.await_quiet()
     for effect, begun in list(context.known.open.items()):
         outcome = resolve(context, begun, accepted=effect in context.known.sent)
         told = "took place" if outcome else "did not take place"

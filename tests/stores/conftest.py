@@ -30,9 +30,9 @@ _numbers = count()
 
 @dataclass(frozen=True)
 class Place:
-    """Where stores can be opened. `port` is that of the server, and `write` is in the request that
-    makes a document, `create` in one that makes a new one only. `address` and `environment` are what lets a command line in, for a prefix and
-    a port.
+    """Where stores can be opened. `port` is that of the server; `write` is in each request that
+    makes a document, and `create` in those that make a new one only. `address` and `environment`
+    are what lets a command line in, for a prefix and a port.
     """
 
     _open: Callable[[str, int], Store]
@@ -81,7 +81,9 @@ def in_postgres(server: PostgresServer) -> Place:
     def address(prefix: str, port: int) -> str:
         return server.url(password="", port=port or None, state=prefix)
 
-    return Place(opened, server.port, b"INSERT INTO", b"DO NOTHING", address, {"PGPASSWORD": PASSWORD})
+    return Place(
+        opened, server.port, b"INSERT INTO", b"DO NOTHING", address, {"PGPASSWORD": PASSWORD}
+    )
 
 
 @pytest.fixture(params=["memory", "seaweed", "postgres"])

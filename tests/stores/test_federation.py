@@ -173,6 +173,7 @@ def test_tokens_are_asked_for_again_before_they_end(federation: Federation, writ
         (401, f"<html>{CANARY}</html>", "HTTP 401 from 127.0.0.1"),
         (403, f'{{"error": {{"message": "{CANARY}", "status": "PERMISSION_DENIED"}}}}', "PERM"),
         (200, f'{{"token": "{CANARY}"}}', "does not fit"),
+        (200, '{"access_token": "", "expires_in": 9}', "holds no token"),
         (200, CANARY, "not allowed"),
     ],
 )
@@ -210,6 +211,17 @@ def test_who_gives_tokens_is_unwell(federation: Federation, write: Write) -> Non
 def test_the_file_makes_no_sense(write: Write, changes: dict[str, Any], expected: str) -> None:
     write(**changes)
     check_refusal("gs://states/a", expected)
+
+
+def test_a_program_that_gives_tokens_fails(
+    write: Write, nobody: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    program = tmp_path / "program"
+    program.write_text(f"#!/bin/sh\necho {CANARY}\nexit 3\n")
+    program.chmod(0o700)
+    nobody.setenv("GOOGLE_EXTERNAL_ACCOUNT_ALLOW_EXECUTABLES", "1")
+    write(credential_source={"executable": {"command": str(program), "timeout_millis": 5000}})
+    check_refusal("gs://states/a", "non-zero return code 3")
 
 
 def test_what_is_stronger_than_the_file(

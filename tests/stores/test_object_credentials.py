@@ -200,6 +200,24 @@ def test_credentials_cannot_be_read(
     assert "\n" not in str(caught.value)
 
 
+@pytest.mark.parametrize(
+    ("where", "other", "name"),
+    [
+        ("gs://states/a", "GOOGLE_APPLICATION_CREDENTIALS", "GOOGLE_BEARER_TOKEN"),
+        ("gs://states/a", "GOOGLE_APPLICATION_CREDENTIALS", "GOOGLE_SERVICE_ACCOUNT"),
+        ("az://states/a?account=team", "AZURE_STORAGE_SAS_TOKEN", "AZURE_STORAGE_ACCOUNT_KEY"),
+        ("az://states/a?account=team", "AZURE_STORAGE_SAS_TOKEN", "AZURE_STORAGE_TOKEN"),
+    ],
+)
+def test_empty_credentials_would_be_used_instead_of_others(
+    nobody: pytest.MonkeyPatch, where: str, other: str, name: str
+) -> None:
+    nobody.setenv(other, "/nowhere.json")
+    nobody.setenv(name, "")
+    with pytest.raises(StateDenied, match=f"{name} is empty"):
+        open_objects(where, os.environ)
+
+
 def test_the_environment_names_the_server(seaweed: Seaweed) -> None:
     environ = {**seaweed.environment, "AWS_ENDPOINT_URL": seaweed.url}
     store = open_objects(f"s3://{BUCKET}/{unused()}?allow_http=true", environ)
