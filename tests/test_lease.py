@@ -80,7 +80,7 @@ def test_what_is_left_of_the_quiet_after_a_lock_was_broken(places: Places) -> No
     places.backend().unlock(held, "bob")
     places.clock.time += 20
     with places.backend().lock("apply", {}, 0) as quiet:
-        assert quiet == 40
+        assert quiet == QUIET - 20
     with pytest.raises(Refused, match="nobody holds it"):
         places.backend().unlock(held, "bob")
 
