@@ -10,8 +10,9 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from statistics import median
 
-from benchmarks.world import World, typical, world
-from friendli_iac.backends import Backend, LocalBackend, Places
+from benchmarks.world import World, measure, world
+from friendli_iac.backends import Backend, LocalBackend, Places, SharedBackend
+from friendli_iac.backends.log import read_log
 from friendli_iac.core.journal import Entry
 from friendli_iac.core.state import Applied, State
 from tests.stores.postgres_server import running_postgres
@@ -19,6 +20,8 @@ from tests.stores.seaweed import BUCKET, running_seaweed
 
 Report = Callable[[str, float, float | None, str], None]
 ROUNDS = 50
+CHANGES = 8
+APPLY = [sys.executable, "-m", "friendli_iac", "apply", "--yes"]
 PLAN = [sys.executable, "-m", "friendli_iac", "plan"]
 
 
@@ -50,17 +53,39 @@ def states(report: Report, folder: Path, runs: int, count: int = 1000) -> None:
     with world(folder / "states", count) as made, places() as addresses:
         local = LocalBackend(made.root / ".friendli-iac" / "state.json").read().state
         assert local
-        walls = {}
         for name, address in addresses.items():
             operations(report, name, _opened(address, folder / "operations"), local)
             if address:
                 _copy(made, address, local)
-            env = {**made.env, "FRIENDLI_IAC_STATE": address} if address else made.env
-            walls[name] = typical(PLAN, made.root, runs=runs, env=env).wall
-            report(f"plan {count} at 0 ms, state in {name}, wall", walls[name], None, "s")
-        for name in list(walls)[1:]:
+        walls: dict[str, list[float]] = {name: [] for name in addresses}
+        for _ in range(runs + 1):  # in turns: what else the machine does is the same for all
+            for name, address in addresses.items():
+                env = {**made.env, "FRIENDLI_IAC_STATE": address} if address else made.env
+                walls[name].append(measure(PLAN, made.root, env).wall)
+        typical = {name: median(measured[1:]) for name, measured in walls.items()}
+        for name, wall in typical.items():
+            report(f"plan {count} at 0 ms, state in {name}, wall", wall, None, "s")
+        for name in list(typical)[1:]:
             what = f"plan {count}, state in {name} against a file, wall"
-            report(what, walls[name] / walls["file"], 1.15, "x")
+            report(what, typical[name] / typical["file"], 1.2, "x")
+        records_of_applies(report, made, list(addresses.values())[-1])
+
+
+def records_of_applies(report: Report, made: World, address: str) -> None:
+    """How many records an apply adds to the log for each change, beside lock and commit."""
+    backend = Places(made.root, os.environ).open(address, base=made.root, trusted=True)
+    assert isinstance(backend, SharedBackend)
+    for parallelism, every in ((1, made.count // CHANGES), (16, 0)):
+        made.change(every)  # the second one changes it back
+        before = read_log(backend.store).end
+        command = [*APPLY, "--parallelism", str(parallelism)]
+        run = measure(command, made.root, {**made.env, "FRIENDLI_IAC_STATE": address})
+        if run.code:
+            raise SystemExit(f"{' '.join(command)} exited with {run.code}")
+        records = read_log(backend.store).end - before - len(("open", "state", "close"))
+        what = f"records a change, {parallelism} at a time, of {CHANGES}"
+        report(what, records / CHANGES, None, "")
+    backend.close()
 
 
 def operations(report: Report, name: str, backend: Backend, state: State) -> None:
