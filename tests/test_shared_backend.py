@@ -12,9 +12,9 @@ import pytest
 from obstore.store import MemoryStore
 
 from friendli_iac.backends import SharedBackend
-from friendli_iac.backends.buckets import Bucket
 from friendli_iac.backends.lease import Clocks
 from friendli_iac.backends.objects import ObjectStore
+from friendli_iac.backends.objects.address import Bucket
 from friendli_iac.backends.shared import STATES_KEPT
 from friendli_iac.core.journal import Entry
 from friendli_iac.core.replay import Known, replay

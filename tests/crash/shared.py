@@ -14,10 +14,10 @@ from typing import Any, TypeVar
 from obstore.store import MemoryStore
 
 from friendli_iac.backends import SharedBackend
-from friendli_iac.backends.buckets import Bucket
 from friendli_iac.backends.files import Files
 from friendli_iac.backends.lease import Clocks
 from friendli_iac.backends.objects import ObjectStore
+from friendli_iac.backends.objects.address import Bucket
 from friendli_iac.backends.store import Found, Store
 from friendli_iac.engine import ApplyOptions, Report, Selection
 

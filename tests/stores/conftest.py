@@ -13,8 +13,8 @@ from pathlib import Path
 import pytest
 from obstore.store import MemoryStore
 
-from friendli_iac.backends.buckets import Bucket
 from friendli_iac.backends.objects import ObjectStore, open_objects
+from friendli_iac.backends.objects.address import Bucket
 from friendli_iac.backends.postgres import open_postgres
 from friendli_iac.backends.store import Store
 from friendli_iac.emulator import Emulator

@@ -10,8 +10,8 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
-from friendli_iac.backends.buckets import Bucket
-from friendli_iac.backends.object_errors import no_access
+from friendli_iac.backends.objects.address import Bucket
+from friendli_iac.backends.objects.errors import no_access
 from friendli_iac.errors import StateError, UsageError
 
 if TYPE_CHECKING:

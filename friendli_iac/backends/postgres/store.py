@@ -21,7 +21,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from typing import Any, LiteralString
 
-from friendli_iac.backends.postgres_address import PostgresAddress, parse_address
+from friendli_iac.backends.postgres.address import PostgresAddress, parse_address
 from friendli_iac.backends.store import Found
 from friendli_iac.errors import StateError, UsageError
 
@@ -29,7 +29,7 @@ try:
     import psycopg
     from psycopg import errors, sql
 
-    from friendli_iac.backends.postgres_errors import Access, Cause, cause_of, explained
+    from friendli_iac.backends.postgres.errors import Access, Cause, cause_of, explained
 except ImportError as missing:
     raise UsageError(
         f"a state in Postgres needs psycopg, which is not installed here ({missing})",

@@ -10,7 +10,7 @@ from typing import Literal
 import psycopg
 from psycopg import errors
 
-from friendli_iac.backends.postgres_address import PostgresAddress
+from friendli_iac.backends.postgres.address import PostgresAddress
 from friendli_iac.errors import StateDenied, StateError
 
 Access = Literal["read", "write"]

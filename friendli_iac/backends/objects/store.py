@@ -15,9 +15,9 @@ from datetime import timedelta
 from functools import partial
 from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
-from friendli_iac.backends import credentials
-from friendli_iac.backends.buckets import Bucket, bucket_at
-from friendli_iac.backends.object_errors import (
+from friendli_iac.backends.objects import credentials
+from friendli_iac.backends.objects.address import Bucket, bucket_at
+from friendli_iac.backends.objects.errors import (
     Conflict,
     Missing,
     Unanswered,

@@ -26,9 +26,15 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
-from friendli_iac.backends import google_identity
-from friendli_iac.backends.buckets import Bucket, check_account, check_endpoint, check_region
-from friendli_iac.backends.object_errors import LOGIN, no_access
+from friendli_iac.backends.objects.address import (
+    Bucket,
+    check_account,
+    check_endpoint,
+    check_region,
+)
+from friendli_iac.backends.objects.errors import LOGIN, no_access
+from friendli_iac.backends.objects.google import KINDS as FEDERATED
+from friendli_iac.backends.objects.google import provider as federated
 from friendli_iac.errors import StateDenied, UsageError
 
 # The library asks for credentials again five minutes before these end. AWS's library hands out none
@@ -145,8 +151,8 @@ def for_gs(bucket: Bucket, environ: Mapping[str, str]) -> dict[str, Any]:
     except (OSError, ValueError) as error:
         cause = getattr(error, "strerror", None) or "it is no JSON"
         raise no_access("gs", str(bucket), "use", f"{file}: {cause}") from None
-    if isinstance(content, dict) and content.get("type") in google_identity.KINDS:
-        return {"credential_provider": google_identity.provider(bucket, str(file), content)}
+    if isinstance(content, dict) and content.get("type") in FEDERATED:
+        return {"credential_provider": federated(bucket, str(file), content)}
     return {}
 
 
