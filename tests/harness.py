@@ -86,6 +86,7 @@ class Project:
             "HOME": str(self.root),
             "PATH": os.environ["PATH"],
             "FRIENDLI_IAC_PREFLIGHT": "off",  # what it looks at is not on this machine
+            "FRIENDLI_IAC_QUIET": "2s",  # the emulator keeps no request waiting for two minutes
             **self.env,
         }
 

@@ -97,7 +97,7 @@ def test_a_state_that_cannot_be_stored_is_left_beside_the_project(
     assert done.out.endswith("\n1 applied\n")
     assert "error: the state could not be stored: " in done.err
     assert f"safe: It is in {shared.file}, and every effect is in the shared journal" in done.err
-    assert f"friendli-iac state push {ERRORED}" in done.err
+    assert f"friendli-iac state push {project.root / ERRORED}" in done.err
     assert PASSWORD not in done.out + done.err
     assert stat.S_IMODE(shared.file.stat().st_mode) == 0o600
     document = json.loads(shared.file.read_text())
@@ -136,7 +136,7 @@ def test_nothing_is_done_until_it_is_stored(shared: Shared, emulator: Emulator) 
         refused = project.run(*words)
         assert refused.code == 5, (words, refused)
         assert f"{shared.file} is there: the last run could not store its state" in refused.err
-        assert f"friendli-iac state push {ERRORED} stores it" in refused.err
+        assert f"friendli-iac state push {project.root / ERRORED} stores it" in refused.err
     assert writes(emulator) == []
     assert shared.file.read_bytes() == before
     assert project.run("plan", "--detailed-exitcode").code == 0, "the journal knows it all"

@@ -32,8 +32,8 @@ def test_every_checkout_of_a_repository_is_the_same_project(
     state = str(tmp_path / "state.json")
     here = cloned(tmp_path / "here", emulator)
     assert here.apply("--state", state).code == 0
-    assert '"project": "models/deploy/chat"' in Path(state).read_text()
-    runner = cloned(tmp_path / "runner", emulator, "https://ci@example.com/fork/models")
+    assert '"project": "acme/models/deploy/chat"' in Path(state).read_text()
+    runner = cloned(tmp_path / "runner", emulator, "https://ci@example.com/acme/models")
     assert runner.run("plan", "--detailed-exitcode", "--state", state).code == 0
 
 
@@ -44,10 +44,10 @@ def test_the_state_of_another_project_is_refused(
     state = str(tmp_path / "state.json")
     assert cloned(tmp_path / "here", emulator).apply("--state", state).code == 0
     emulator.clear_requests()
-    other = cloned(tmp_path / "other", emulator, "https://example.com/acme/search.git")
+    other = cloned(tmp_path / "other", emulator, "https://example.com/search/models.git")
     refused = other.run(*command, "--state", state)
     assert refused.code == 5, refused
-    assert "belongs to the project models/deploy/chat, and this run uses search/deploy/chat" in (
+    assert "the project acme/models/deploy/chat, and this run uses search/models/deploy/chat" in (
         refused.err
     )
     assert "friendli-iac state claim" in refused.err
@@ -79,6 +79,35 @@ def test_each_environment_has_its_own(project: Project, emulator: Emulator) -> N
     mixed = project.apply("--env", "prod", "--state", "states/dev.json")
     assert (mixed.code, writes(emulator)) == (5, []), mixed
     assert "belongs to the environment dev, and this run uses prod" in mixed.err
+
+
+def test_a_state_that_has_no_name_learns_it_also_where_nothing_changes(
+    project: Project, emulator: Emulator
+) -> None:
+    project.write(endpoint())
+    assert project.apply().code == 0
+    project.write("name: chat\nmanifests: [main.yaml]\n", "friendli-iac.yaml")
+    assert "No changes" in project.apply("--env", "prod").out
+    assert (project.state["project"], project.state["environment"]) == ("chat", "prod")
+    unsaid = project.run("plan")
+    assert unsaid.code == 5
+    assert "this run names none" in unsaid.err
+    assert "--env prod" in unsaid.err
+
+
+@pytest.mark.parametrize("name", ["../up", "a/b", "a&schema=x", "a b", "-x", "ä"])
+def test_an_environment_is_a_name(name: str, project: Project, emulator: Emulator) -> None:
+    project.write(endpoint())
+    project.write("state: states/${environment}.json\n", "friendli-iac.yaml")
+    refused = project.apply("--env", name)
+    assert (refused.code, emulator.endpoints()) == (64, []), refused
+    assert project.run("plan", env={"FRIENDLI_IAC_ENV": name}).code == 64
+
+
+def test_the_emulator_inside_has_one_state_for_all_environments(project: Project) -> None:
+    project.write(endpoint())
+    for name in ("dev", "prod"):
+        assert project.run("apply", "--yes", "--emulator", "--env", name).code == 0
 
 
 def test_without_a_repository_nothing_is_guessed(project: Project) -> None:

@@ -134,14 +134,13 @@ def test_a_broken_lock_is_lost(places: Places) -> None:
 
 @pytest.mark.parametrize("days", [0, 2])
 def test_who_comes_back_after_days_writes_nothing(places: Places, days: int) -> None:
-    """By then the record that was in its way may have been cleared away."""
     backend = places.begun("a")
     with backend.lock("apply", {}, 0):
         add(places.backend(), "b", LONG)
         places.clock.time += days * 86_400
         for name in ("c", "d"):
             add(places.backend(), name)
-        assert (6 in places.numbers) == (days == 0)
+        assert 6 in places.numbers, "the opening in its way stays, whatever the clocks say"
         with pytest.raises(LockLost):
             backend.append([begin("z")])
         with pytest.raises(LockLost):
@@ -208,7 +207,7 @@ def test_an_opening_of_which_nobody_knew_is_given_back(places: Places) -> None:
 @pytest.mark.parametrize(
     ("cut", "grace", "waits"),
     [
-        ("before POST", 20, 20),
+        ("before POST", 20, QUIET),
         ("before POST", 300, QUIET),
         ("before create log/000000000004", 120, 0),
     ],

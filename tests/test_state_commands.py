@@ -166,6 +166,7 @@ def test_what_was_open_then_is_open_again(applied: Project, emulator: Emulator) 
     killed(applied, emulator, "POST", CREATE, "after")
     emulator.release()
     assert applied.run("state", "claim", "--env", "prod", "--yes").code == 0  # serial 3
+    applied.env["FRIENDLI_IAC_ENV"] = "prod"
     assert applied.apply().code == 0
     assert applied.state["open"] == []
     emulator.clear_requests()
@@ -246,7 +247,7 @@ def test_claim_gives_the_state_to_this_project(
     assert done.out == "project: old -> new\nenvironment: (none) -> prod\n"
     assert done.err == "claimed. next: friendli-iac plan\n"
     assert (applied.state["project"], applied.state["environment"]) == ("new", "prod")
-    assert moved.run("plan", "--detailed-exitcode").code == 0
+    assert moved.run("plan", "--detailed-exitcode", "--env", "prod").code == 0
     again = moved.run("state", "claim", "--yes")
     assert (again.code, again.out) == (0, ""), again
     assert again.err == "It is this project's already.\n"

@@ -256,7 +256,8 @@ def test_the_settings_may_name_the_new_place_already(applied: Project, remote: s
     applied.write("state: new/${environment}.json\n", "friendli-iac.yaml")
     done = applied.run("state", "migrate", LOCAL, "new/${environment}.json", "--env", "prod")
     assert done.code == 0, done
-    assert done.out == "state: new/prod.json\n"
+    assert done.out == ""
+    assert "friendli-iac.yaml says so already" in done.err
     assert applied.run("plan", "--env", "prod", "--detailed-exitcode").code == 0
 
 

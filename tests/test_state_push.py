@@ -49,6 +49,7 @@ def test_what_is_stored_already_is_left_as_it_is(applied: Project) -> None:
     done = push(applied, pulled(applied), "--format", "json")
     assert done.json == {
         "format_version": "1.0", "serial": 2, "landed": True, "removed": None, "exchange": None,
+        "given_up": [],
     }  # fmt: skip
     assert "that state is stored already, as serial 2" in done.err
     assert applied.state_path.read_bytes() == before

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import json
+import os
+import pty
 import signal
 import subprocess
+import sys
 import time
 from collections.abc import Callable, Iterator
 from itertools import count
@@ -91,7 +94,7 @@ def test_who_holds_a_local_lock_and_that_it_cannot_be_broken(
     assert "cannot be broken" in refused.err
     assert "It ends with the process that holds it" in refused.err
     found = project.run("doctor")
-    assert "at work: apply by ci-bot" in found.out
+    assert "the lock is held: apply by ci-bot" in found.out
     emulator.release()
     running.communicate(timeout=60)
     assert (running.returncode, project.run("unlock").code) == (0, 0)
@@ -109,7 +112,7 @@ def test_who_holds_a_shared_lock(shared: Project, emulator: Emulator) -> None:
     assert 30 < lock["left"] <= 62
     assert f"friendli-iac unlock --force {lock['id']}" in shown.err
     assert (lock["who"], lock["ci_url"], lock["ttl"]) == ("ci-bot", URL, 60.0)
-    assert "at work: apply by ci-bot" in shared.run("doctor").out
+    assert "the lock is held: apply by ci-bot" in shared.run("doctor").out
     assert "note: locked: apply by ci-bot" in shared.run("state", "history").err
     other = shared.run("unlock", "--force", "another")
     assert other.code == 5, other
@@ -221,3 +224,23 @@ def test_a_job_that_waits_for_the_lock_can_be_cancelled(
     emulator.release()
     first.communicate(timeout=60)
     assert first.returncode == 0
+
+
+def test_a_command_that_is_ended_while_it_asks_gives_the_lock_back(shared: Project) -> None:
+    shared.write(endpoint())
+    assert shared.apply().code == 0
+    ours, theirs = pty.openpty()
+    running = subprocess.Popen(
+        [sys.executable, "-m", "friendli_iac", "state", "restore", "1"],
+        cwd=shared.root,
+        env=shared.env,
+        stdin=theirs,
+        stdout=theirs,
+        stderr=theirs,
+    )
+    os.close(theirs)
+    wait_for(lambda: shared.run("unlock").code == 7)
+    running.send_signal(signal.SIGTERM)
+    assert running.wait(timeout=20) == 8
+    os.close(ours)
+    assert shared.run("unlock").code == 0

@@ -20,6 +20,11 @@ RESOLUTION = 1.0  # seconds: some stores tell the time in whole ones
 BEATS = 4  # times that a lease is renewed before it would run out
 
 
+def steady() -> float:
+    """Seconds from any point that nobody sets, and that go on while the machine sleeps."""
+    return time.clock_gettime(getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC))
+
+
 @dataclass(frozen=True)
 class Clocks:
     """This machine's time, for tests to turn: `now` in seconds since 1970, `steady` in seconds from
@@ -27,7 +32,7 @@ class Clocks:
     """
 
     now: Callable[[], float] = time.time
-    steady: Callable[[], float] = time.monotonic
+    steady: Callable[[], float] = steady
     sleep: Callable[[float], None] = time.sleep
 
     def time(self) -> str:
@@ -37,7 +42,7 @@ class Clocks:
     def stopwatch(self) -> Callable[[], float]:
         """Tells the seconds that have passed since this call."""
         steady, now = self.steady(), self.now()
-        # A steady clock may stand still while the machine sleeps; the other one may be set back.
+        # A steady clock may stand still while a machine sleeps; the other one may be set back.
         return lambda: max(self.steady() - steady, self.now() - now)
 
 

@@ -73,7 +73,8 @@ class LocalBackend:
                 break
         state = self._parsed(data)
         notices = [*self._left_out, *([torn] if torn else [])]
-        if not journal.documents:
+        moved_away = state is None and data is not None  # and the journal went with it
+        if not journal.documents or moved_away:
             return Stored(state, notices=tuple(notices))
         header, *lines = journal.documents
         if state is None or header.get("lineage") != state.lineage:

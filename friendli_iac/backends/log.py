@@ -48,8 +48,8 @@ class Record:
     - `close`: fences; by, where somebody else broke the lock
     - `moved`, and whatever comes after it: the address where the state is now
 
-    `fences`: number and time of the records with which a lock was taken over or broken. They are
-    kept for a day, so that who was thought dead finds the number taken.
+    `fences`: the numbers of the last records with which a lock was taken over or broken. They are
+    kept, so that who was thought dead finds the number taken.
     """
 
     kind: RecordKind
@@ -63,7 +63,7 @@ class Record:
     entries: list[dict[str, Any]] = field(default_factory=list)
     state: dict[str, Any] | None = None
     kept: list[dict[str, Any]] = field(default_factory=list)
-    fences: list[list[Any]] = field(default_factory=list)
+    fences: list[int] = field(default_factory=list)
     operation: str = ""
     by: str = ""
     moved: str = ""
@@ -121,7 +121,7 @@ class Log:
         return Holder.from_json(self.opening.holder or {}) if self.opening else None
 
     @property
-    def fences(self) -> list[list[Any]]:
+    def fences(self) -> list[int]:
         """See `Record`: openings and closings have them all."""
         carrier = self.opening or self.last
         return carrier.fences if carrier else []
@@ -177,7 +177,7 @@ class Log:
         needed = {
             self.end,
             *(one.number for one in self.kept),
-            *(fence[0] for fence in self.fences),
+            *self.fences,
         }
         needed |= {record.number for record in self.journal}
         needed |= {self.opening.number} if self.opening else set()

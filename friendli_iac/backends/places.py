@@ -11,7 +11,7 @@ from friendli_iac.backends.base import Backend
 from friendli_iac.backends.errored import NAME
 from friendli_iac.backends.lease import Clocks
 from friendli_iac.backends.local import LocalBackend
-from friendli_iac.backends.shared import LEASE, SharedBackend
+from friendli_iac.backends.shared import LEASE, QUIET, SharedBackend
 from friendli_iac.backends.store import Store
 from friendli_iac.errors import UsageError
 
@@ -25,12 +25,13 @@ KNOWN = (
 @dataclass(frozen=True)
 class Places:
     """Opens backends. `root` is the project's folder: an errored state is left there. `environ` has
-    the credentials; `lease` is in seconds.
+    the credentials; `lease` and `quiet` are in seconds.
     """
 
     root: Path
     environ: Mapping[str, str]
     lease: float = LEASE
+    quiet: float = QUIET
     sleep: Callable[[float], None] = time.sleep
 
     def open(self, where: str, *, base: Path, trusted: bool, revive: bool = False) -> Backend:
@@ -40,10 +41,17 @@ class Places:
         scheme, colon, rest = where.partition(":")
         if not colon or scheme == "file":
             path = base / (rest.removeprefix("//") if colon else where)
+            if (not rest.strip("/") and colon) or path.is_dir() or not path.name:
+                raise UsageError(
+                    f"the state cannot be kept in {path}: that is a folder",
+                    safe="Nothing was sent.",
+                    next="Name a file, such as .friendli-iac/state.json.",
+                )
             return LocalBackend(path, sleep=self.sleep, revive=revive)
         return SharedBackend(
             self._store(scheme, where, trusted),
             lease=self.lease,
+            quiet=self.quiet,
             errored=self.root / NAME,
             revive=revive,
             clocks=Clocks(sleep=self.sleep),

@@ -12,9 +12,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from copy import deepcopy
 from dataclasses import asdict, replace
-from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Any
 from uuid import uuid4
 
 from friendli_iac import __version__
@@ -30,7 +28,7 @@ from friendli_iac.core.state import State
 from friendli_iac.errors import LockLost, StateError
 
 STATES_KEPT = 20
-FENCES_KEPT = timedelta(days=1)
+FENCES_KEPT = 50
 LEASE = 60.0  # seconds
 QUIET = 120.0  # seconds: no request of ours lives longer, with the pause that a 429 may ask for
 POLL = 1.0  # seconds between two looks at a lock that another one holds
@@ -74,7 +72,9 @@ class SharedBackend:
         state = State.from_json(log.snapshot.state or {}) if log.snapshot else None
         entries = [Entry.from_json(e) for record in log.journal for e in record.entries]
         at_work = self._tenure is None and log.holder
-        return Stored(state, tuple(entries), (f"at work: {log.holder}",) if at_work else ())
+        return Stored(
+            state, tuple(entries), (f"the lock is held: {log.holder}",) if at_work else ()
+        )
 
     def history(self) -> list[Kept]:
         return (self._tenure.log if self._tenure else self._read_log()).kept
@@ -124,22 +124,23 @@ class SharedBackend:
                 prove(self.store)
             quiet = self._quiet if held else self._quiet_after(log, lease)
             lease.renew()
-            more = {"holder": lease.holder.to_json(), "fences": self._fences(log, bool(held))}
+            more = {"holder": lease.holder.to_json(), "fences": _fences(log, bool(held))}
             opening = log.next("open", self._clocks.time(), **more)
             tenure = Tenure(self.store, log.followed_by(opening), self._clocks)
             try:
-                won = self._claim(opening)
+                if self._claim(opening):
+                    tenure.clear(log.holder)
+                    if self._errored:  # it may have come while we waited
+                        self._errored.check(lease.holder.operation)
+                    return tenure, quiet
             except BaseException:
-                self._end(tenure)  # nobody said that it is ours, and it may be all the same
+                self._end(tenure)  # also where nobody said that it is ours: it may be
                 raise
-            if won:
-                tenure.clear(log.holder)
-                return tenure, quiet
 
     def _quiet_after(self, log: Log, lease: Lease) -> float:
         """How long a request may be alive whose sender's lock was taken over or broken."""
         # Who came after that may not have waited so long, and may have settled nothing.
-        fence = log.fences and self.store.get(key_of(log.fences[-1][0]))
+        fence = log.fences and self.store.get(key_of(log.fences[-1]))
         return max(0.0, self._quiet - (lease.now() - fence.modified)) if fence else 0.0
 
     def _release(self) -> None:
@@ -172,7 +173,7 @@ class SharedBackend:
                     return None
                 raise not_that_lock(id, log.holder)
             tried = True
-            more = {"by": by, "fences": self._fences(log, True)}
+            more = {"by": by, "fences": _fences(log, True)}
             if self._claim(log.next("close", self._clocks.time(), **more)):
                 return Lease(self.store, log.holder).end()
 
@@ -183,12 +184,6 @@ class SharedBackend:
             return False
         # Others may have gone on for so long that this very number was taken, and cleared away.
         return numbers_of(self.store)[-1] == record.number
-
-    def _fences(self, log: Log, fence: bool) -> list[list[Any]]:
-        """The fences that the next record keeps; it may be one itself."""
-        oldest = datetime.fromtimestamp(self._clocks.now(), UTC) - FENCES_KEPT
-        kept = [one for one in log.fences if datetime.fromisoformat(one[1]) > oldest]
-        return [*kept, *([[log.end + 1, self._clocks.time()]] if fence else [])]
 
     # --- writing, under the lock ---
 
@@ -217,8 +212,7 @@ class SharedBackend:
             except StateError as error:
                 if self._errored is None or not log.journal:  # nothing was begun since
                     raise
-                seen = sum(len(record.entries) for record in log.journal)
-                raise self._errored.left(next_state, seen, error) from error
+                raise self._errored.left(next_state, tenure.seen, tenure.doubtful, error) from error
             tenure.clear()
             return next_state
 
@@ -230,6 +224,11 @@ class SharedBackend:
         if self._tenure is None:
             raise RuntimeError("the state is written without its lock")
         return self._tenure
+
+
+def _fences(log: Log, fence: bool) -> list[int]:
+    """The fences that the next record keeps; it may be one itself."""
+    return [*log.fences, *([log.end + 1] if fence else [])][-FENCES_KEPT:]
 
 
 def _held(log: Log, asking: Lease) -> Held | None:

@@ -14,7 +14,7 @@ from uuid import uuid4
 from friendli_iac.backends.base import Holder
 from friendli_iac.backends.lease import Clocks
 from friendli_iac.backends.lease import key_of as lease_of
-from friendli_iac.backends.log import Log, RecordKind, create, key_of, numbers_of, record_of
+from friendli_iac.backends.log import Log, Record, RecordKind, create, key_of, numbers_of, record_of
 from friendli_iac.backends.shared_errors import lost, put_back, too_slow
 from friendli_iac.backends.store import Store
 from friendli_iac.core.journal import Entry
@@ -34,13 +34,23 @@ class Tenure:
         self.log = log
         self._store, self._clocks = store, clocks
         self._since_write = clocks.stopwatch()
-        self._doubtful: set[str] = set()  # the ids of what may have been written
+        self._doubtful: dict[str, Record] = {}  # what may have been written, by id
         self._over: StateError | None = None  # why nothing more may be written
 
     @property
     def holder(self) -> Holder:
         """Who has the lock."""
         return self.log.holder or Holder("?", "?")
+
+    @property
+    def seen(self) -> int:
+        """How many entries are in the journal for sure."""
+        return sum(len(record.entries) for record in self.log.journal)
+
+    @property
+    def doubtful(self) -> list[dict[str, Any]]:
+        """Entries that may be in the journal beside those, or come into it."""
+        return [entry for record in self._doubtful.values() for entry in record.entries]
 
     def append(self, entries: Sequence[Entry]) -> None:
         """Writes entries of the journal. LockLost and StateError: nothing may be sent for them."""
@@ -66,13 +76,13 @@ class Tenure:
             if self._over:
                 raise self._over
             record = self.log.next(kind, self._clocks.time(), id=id, **more)
-            self._doubtful.add(id)  # an error, or a kill, leaves open what the store has
+            self._doubtful[id] = record  # an error, or a kill, leaves open what the store has
             found = create(self._store, record)
             if found is None or found.id not in self._doubtful:
                 self._over = lost(found)
                 raise self._over
             self.log, self._since_write = self.log.followed_by(found), self._clocks.stopwatch()
-            self._doubtful.discard(found.id)
+            self._doubtful.pop(found.id, None)
             if found.id == id:
                 return
 

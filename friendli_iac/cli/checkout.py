@@ -30,7 +30,9 @@ def project_name(project: Project) -> str:
     if project.name:
         return project.name
     origin = _git(project.root, "config", "--get", "remote.origin.url")
-    repository = re.split(r"[/:]", origin.rstrip("/"))[-1].removesuffix(".git")
+    # Without the host, which ssh and https may call by different names, and who is let in.
+    path = re.sub(r"^(\w+://[^/]*/|[^/]*:|/)", "", origin).strip("/")
+    repository = path.removesuffix(".git")
     folder = _git(project.root, "rev-parse", "--show-prefix").rstrip("/") if repository else ""
     return f"{repository}/{folder}".rstrip("/")
 

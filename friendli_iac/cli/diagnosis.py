@@ -81,7 +81,7 @@ def _state(session: Session) -> str:
         return f"none yet ({where})"
     parts = [f"serial {known.state.serial}", f"{len(known.state.resources)} in it", *notices]
     if not _is_shared(session) and (held := session.backend.held()):  # a shared one notices it
-        parts.append(f"at work: {held.holder}")
+        parts.append(f"the lock is held: {held.holder}")
     if known.open:
         parts.append(f"{len(known.open)} effects are open, the next apply settles them")
     return f"{', '.join(parts)} ({where})"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import os
+import signal
 import sys
 from importlib import import_module
 
@@ -78,6 +79,7 @@ def cli(context: click.Context) -> None:
 
 def main() -> None:
     """Runs the command line and exits with a documented code."""
+    signal.signal(signal.SIGTERM, _interrupt)  # a cancelled job gives its lock back
     console = Console()
     console.hide(
         os.environ.get("FRIENDLI_TOKEN", ""),
@@ -85,6 +87,10 @@ def main() -> None:
         os.environ.get("HF_TOKEN", "").strip(),
     )
     sys.exit(run(sys.argv[1:], console))
+
+
+def _interrupt(number: int, frame: object) -> None:
+    raise KeyboardInterrupt
 
 
 def run(arguments: list[str], console: Console) -> int:

@@ -58,6 +58,13 @@ class Reading:
     allow_env: tuple[str, ...]
 
 
+def _environment(context: click.Context, param: click.Parameter, value: str) -> str:
+    """It becomes a part of addresses: nothing in it may lead out of its place there."""
+    if value and not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]*", value):
+        raise click.BadParameter("an environment has letters, digits and . _ - in its name")
+    return value
+
+
 def with_target(function: F) -> F:
     """Adds the options of `Target`."""
     for option in reversed(
@@ -72,6 +79,7 @@ def with_target(function: F) -> F:
             ),
             click.option(
                 "--env", "environment", metavar="NAME", envvar="FRIENDLI_IAC_ENV", default="",
+                callback=_environment,
                 help="The environment that is meant: its state must be of the same one.",
             ),
             click.option(

@@ -46,6 +46,14 @@ spec:
 IGNORE = "*\n!.gitignore\n!*.v1.json\n"
 
 
+def _ignoring(path: Path) -> str:
+    """The .gitignore of the folder, with what must not be committed in it."""
+    text = path.read_text(encoding="utf-8") if path.exists() else ""
+    if "errored.state.json" in text:
+        return text
+    return f"{text}{'' if text.endswith(chr(10)) or not text else chr(10)}errored.state.json*\n"
+
+
 @click.command()
 @click.argument("folder", default=".", type=click.Path(file_okay=False, path_type=Path))
 @click.pass_obj
@@ -62,6 +70,7 @@ def init(console: Console, /, folder: Path) -> int:
         "friendli-iac.yaml": SETTINGS,
         "endpoints/chat.yaml": ENDPOINT,
         ".friendli-iac/.gitignore": IGNORE,
+        ".gitignore": _ignoring(folder / ".gitignore"),
         ".friendli-iac/friendli-iac.v1.json": json.dumps(manifest_schema(), indent=1) + "\n",
         ".friendli-iac/friendli-iac.settings.v1.json": json.dumps(settings_schema(), indent=1)
         + "\n",
@@ -75,7 +84,8 @@ def init(console: Console, /, folder: Path) -> int:
     for name, text in files.items():
         path = folder / name
         path.parent.mkdir(parents=True, exist_ok=True)
-        if path.exists():
+        grown = name == ".gitignore" and path.exists() and path.read_text("utf-8") != text
+        if path.exists() and not grown:
             console.err(f"kept   {path}")
             continue
         path.write_text(text, encoding="utf-8")

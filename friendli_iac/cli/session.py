@@ -7,6 +7,7 @@ request can change.
 from __future__ import annotations
 
 import os
+import re
 import threading
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
@@ -15,10 +16,12 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import click
+
 from friendli_iac.cli.checkout import project_name
 from friendli_iac.cli.console import Console
 from friendli_iac.cli.options import SECONDS, Reading, Target
-from friendli_iac.errors import AuthError, Cancelled, UsageError
+from friendli_iac.errors import AuthError, Cancelled, StateError, UsageError
 from friendli_iac.manifest import Manifest, Project, find_project, load_manifest
 
 if TYPE_CHECKING:  # what only some commands need is imported where they need it
@@ -59,9 +62,12 @@ class Session:
         """Where states can be."""
         from friendli_iac.backends import Places
 
-        more = {}
-        if said := self.environ.get("FRIENDLI_IAC_LEASE"):
-            more["lease"] = float(SECONDS.convert(said, None, None))
+        more = {
+            name: seconds
+            for name, shortest in (("lease", 1.0), ("quiet", 0.0))
+            if (seconds := _seconds(self.environ, f"FRIENDLI_IAC_{name.upper()}", shortest))
+            is not None
+        }
         return Places(self.project.root, self.environ, sleep=self.pause, **more)
 
     @cached_property
@@ -128,13 +134,13 @@ class Session:
         def backend(where: str) -> Backend | None:
             try:
                 return self.open(_place(where, self.environment), trusted=False)
-            except UsageError as error:
-                self.console.err(f"note: the sibling state {where}: {error}")
+            except (UsageError, StateError) as error:
+                self.console.err(f"note: the sibling state {_shown(where)}: {error}")
                 return None
 
         # Playing never mixes with production.
         named = () if self.emulated else self.project.siblings
-        return Siblings({where: backend(where) for where in named})
+        return Siblings({_shown(where): backend(where) for where in named})
 
 
 def _stdin() -> str:
@@ -165,7 +171,7 @@ def opened(target: Target, console: Console, *, online: bool = True) -> Iterator
             environ=environ,
             console=console,
             state=_place(where, target.environment),
-            environment=target.environment,
+            environment="" if emulated else target.environment,
             trusted=bool(target.state) and not emulated,
             api=EMULATOR if emulated else (target.base_url or DEFAULT_URL).rstrip("/"),
             team=""
@@ -180,6 +186,25 @@ def opened(target: Target, console: Console, *, online: bool = True) -> Iterator
             session.http = _http(session, console)
             stack.callback(session.http.close)
         yield session
+
+
+def _shown(where: str) -> str:
+    """An address without what may be a secret in it."""
+    return re.sub(r"(?<=://).*@", "", where).partition("?")[0]
+
+
+def _seconds(environ: Mapping[str, str], name: str, shortest: float) -> float | None:
+    """The duration in a variable, None when it is not set. UsageError for what is none."""
+    said = environ.get(name, "")
+    if not said:
+        return None
+    try:
+        seconds = float(SECONDS.convert(said, None, None))
+    except click.BadParameter as error:
+        raise UsageError(f"{name}: {error.message}", safe="Nothing was sent.") from None
+    if not shortest <= seconds <= 3600:
+        raise UsageError(f"{name} is {said}: it is {shortest:.0f}s at least, and 1h at most")
+    return seconds
 
 
 def _place(where: str, environment: str) -> str:

@@ -44,7 +44,7 @@ def pull(console: Console, /, out: Path | None, **options: Any) -> int:
             console.out_json(document)
             return 0
         text = json.dumps(document, indent=1, ensure_ascii=False) + "\n"
-        Files().replace(out, text.encode())
+        Files().replace(out.resolve(), text.encode())
     console.err(f"serial {document['serial']} is in {out}")
     return 0
 
@@ -93,6 +93,7 @@ def push(
                 "landed": done.landed,
                 "removed": str(path) if resolved else None,
                 "exchange": done.exchange.to_json() if done.exchange else None,
+                "given_up": list(done.given_up),
             }
         )
     _tell_pushed(console, done, where, forced=force)
@@ -133,7 +134,7 @@ def _tell_pushed(console: Console, done: Pushed, where: str, *, forced: bool) ->
             f"resource{'' if count == 1 else 's'}"
             + (f" and {done.unseen} entries of its journal" if done.unseen else "")
         )
-    for line in done.exchange.lines() if done.exchange else ():
+    for line in (*(done.exchange.lines() if done.exchange else ()), *done.given_up):
         console.err(line)
     console.err(f"stored as serial {serial} ({where}). Nothing was sent.")
 
@@ -166,14 +167,24 @@ def migrate(console: Console, /, source: str, place: str, **options: Any) -> int
     plural = "" if count == 1 else "s"
     console.err(f"serial {state.serial} is at {there.describe()}, with {count} resource{plural}.")
     console.err(f"{old.describe()} is marked as moved.")
+    if where is None:
+        console.err("friendli-iac.yaml says so already. next: friendli-iac plan")
+        return 0
     console.err("next: write this in friendli-iac.yaml (or set FRIENDLI_IAC_STATE):")
     console.out(f"state: {where}")
     return 0
 
 
-def _as_setting(session: Session, backend: Backend) -> str:
-    """An address as the project's settings have it: a path as seen from there."""
+def _as_setting(session: Session, backend: Backend) -> str | None:
+    """An address as the project's settings have it: a path as seen from there. None where they say
+    so already.
+    """
+    from friendli_iac.cli.session import ENVIRONMENT
+
     where = backend.describe()
+    said = (session.project.state or "").replace(ENVIRONMENT, session.environment)
+    if said in (where, session.state):
+        return None
     path = Path(where)
     if path.is_absolute() and path.is_relative_to(session.project.root):
         return str(path.relative_to(session.project.root))

@@ -128,7 +128,19 @@ class Http:
         body: Mapping[str, Any] | None = None,
         headers: Mapping[str, str] | None = None,
     ) -> dict[str, Any]:
-        """Sends once. Unreachable means: whether it took effect is not known."""
+        """Sends once. Unreachable means: whether it took effect is not known.
+
+        While the API wants a pause nothing is sent, and it counts as turned away: what was begun
+        long ago may be another one's to send by now.
+        """
+        if (wait := self._pause_until - time.monotonic()) > 0:
+            raise Unreachable(
+                f"{method} {path}: not sent, the API wants a pause of {wait:.0f}s",
+                status=429,
+                method=method,
+                path=path,
+                retry_after=wait,
+            )
         return self._once(method, path, None, body, headers or {})
 
     def ask(self, path: str, body: Mapping[str, Any], timeout: float) -> tuple[dict[str, Any], str]:

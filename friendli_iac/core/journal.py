@@ -79,6 +79,11 @@ class Entry:
     unknown: list[str] | None = None
     created: float = 0.0
 
+    def may_have_made(self, id: str, name: str, project: str) -> bool:
+        """Whether this create, of which no answer came, can have made what is called that."""
+        same = (self.step, self.name, self.project) == ("create", name, project)
+        return same and id not in (self.listed or ())
+
     def to_json(self) -> dict[str, Any]:
         """What differs from an empty entry, as one JSON object."""
         full = asdict(self)

@@ -83,6 +83,7 @@ class Engine:
     on_team: Callable[[str], None] = lambda team: None
     siblings: Siblings = field(default_factory=Siblings)
     preflight: Preflight = field(default_factory=Preflight)
+    _named: bool = False  # whether the header of the state learns something from this run
     unsaved: Report | None = None
 
     # --- plan ---
@@ -113,8 +114,9 @@ class Engine:
         state = stored.state or State(lineage=str(uuid4()))
         check_header(state, self.header)
         for key, said in self.header.items():
-            if said:
+            if said and not getattr(state, key):
                 setattr(state, key, said)
+                self._named = bool(stored.state)
         if state.team and not self.team:
             self.on_team(state.team)
         return replay(state, stored.entries), stored.notices
@@ -187,7 +189,7 @@ class Engine:
                 check_live(context.known.state, plan, self.apis, self.parallelism)
             refreshed = self._refresh(context, plan, lifts=not saved)
             if not plan.pending_changes:
-                if refreshed:
+                if refreshed or self._named:  # whose it is must be known to the next run
                     context.commit()
                 return Report(plan, settled=settled, notices=notices)
             check_permitted(plan, options.allow_destroy)

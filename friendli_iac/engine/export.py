@@ -194,6 +194,7 @@ def adopt_all(engine: Engine, found: Sequence[Found], wishes: Mapping[Address, W
         siblings.check_readable()
         for one in found:
             siblings.check_free(one.observed.id)
+            siblings.check_not_open(one.observed)
         _check_free(known.state, [begun.address for begun in known.open.values()], found)
         context = engine.context(known, ApplyOptions())
 

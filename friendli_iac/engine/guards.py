@@ -21,19 +21,30 @@ HEADER = {
     "api": ("API address", "Set FRIENDLI_BASE_URL as the state has it, or use another state."),
     "team": ("team", "Set FRIENDLI_TEAM_ID as the state has it, or use another state."),
 }  # what it is called, and what to do where it is another one
+SAY = {
+    "project": "Git does not say here which repository this is: write `name: {}` in "
+    "friendli-iac.yaml, or use another state.",
+    "environment": "Say --env {}, or use another state.",
+}  # what a run must name if the state does
 
 
 def check_header(state: State, header: Mapping[str, str]) -> None:
     """Refused when the state is that of something else: another project's resources would be ended
-    as nobody's wish. Where either side says nothing, all is well.
+    as nobody's wish. Where it does not say whose it is, all is well.
     """
     for key, (name, remedy) in HEADER.items():
-        ours, theirs = header[key], getattr(state, key)
-        if ours and theirs and ours != theirs:
+        ours, theirs = header.get(key, ""), getattr(state, key)
+        if theirs and ours and ours != theirs:
             raise Refused(
                 f"the state belongs to the {name} {theirs}, and this run uses {ours}",
                 safe="Nothing was sent.",
                 next=remedy,
+            )
+        if theirs and not ours and key in SAY and key in header:
+            raise Refused(
+                f"the state belongs to the {name} {theirs}, and this run names none",
+                safe="Nothing was sent.",
+                next=SAY[key].format(theirs),
             )
 
 
@@ -52,8 +63,12 @@ def check_state(state: State, plan: Plan, *, api: str, team: str) -> None:
         moved.append(f"it was made for {plan.api}")
     if plan.team != (team or state.team) and (plan.team or team not in ("", state.team)):
         moved.append(f"it was made for team {plan.team or '(the token’s own)'}")
-    if state.serial and plan.lineage != state.lineage:
+    if plan.serial and not state.serial:
+        moved.append("there is no state here, and it was made from one")
+    elif state.serial and plan.lineage != state.lineage:
         moved.append(f"the state is another one (lineage {state.lineage})")
+    elif plan.serial > state.serial:
+        moved.append(f"it is of serial {plan.serial}, and the state is back at {state.serial}")
     moved += [
         f"{change.address} is not in state as it was"
         for change in plan.pending_changes

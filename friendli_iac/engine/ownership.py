@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pydantic import ValidationError
 
 from friendli_iac.core.journal import Entry
+from friendli_iac.core.replay import Known
 from friendli_iac.core.scene import Wish
 from friendli_iac.core.state import Applied, Fence
 from friendli_iac.engine.engine import ApplyOptions, Engine
@@ -59,6 +60,14 @@ def adopt(
                 next="The id is in the web page, and in its address. Check the team with "
                 "friendli-iac doctor.",
             ) from error
+        engine.siblings.check_not_open(observed)
+        may_be_it = [
+            begun.may_have_made(id, observed.name, observed.project)
+            for begun in known.open.values()
+            if begun.address == str(address)
+        ]
+        if not all(may_be_it):  # else this is what says what came of it
+            _check_open(known, "Nothing was recorded.", address)
         marks = leaves(kind.model)
         spec = overlay(kind.model, observed.spec, kind.presumed(said))
         for path, leaf in marks.items() if wish else ():
@@ -112,6 +121,18 @@ def adoption(
     )
 
 
+def _check_open(known: Known, safe: str, *addresses: Address) -> None:
+    """Refused while it is not known what an interrupted apply made of these."""
+    for begun in known.open.values():
+        if begun.address in map(str, addresses):
+            raise Refused(
+                f"an interrupted apply left open: {begun.step} {begun.address}",
+                safe=safe,
+                next="Run friendli-iac apply first, or friendli-iac state recover: they settle "
+                "that.",
+            )
+
+
 def forget(engine: Engine, addresses: Sequence[str]) -> None:
     """Removes addresses from state; the resources themselves stay as they are."""
     with engine.backend.lock("state forget", engine.environ, 0):
@@ -135,13 +156,7 @@ def move(engine: Engine, old: Address, new: Address) -> str:
         _kind(new)
         if new.kind != old.kind:
             raise UsageError(f"{old} cannot become {new}: the kinds differ")
-        for begun in known.open.values():
-            if begun.address in (str(old), str(new)):
-                raise Refused(
-                    f"an interrupted apply left open: {begun.step} {begun.address}",
-                    safe="Nothing was moved.",
-                    next="Run friendli-iac apply first: it settles that.",
-                )
+        _check_open(known, "Nothing was moved.", old, new)
         if not re.fullmatch(NAME, new.name):
             raise UsageError(
                 f"{new}: a name has small letters, digits, dots and dashes",

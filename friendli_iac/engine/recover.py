@@ -176,9 +176,7 @@ def _checked(context: Context, begun: Entry, id: str) -> Observed:
         ) from error
     if taken := _owner(state, id):
         raise Refused(f"{id} is in state already, as {taken}", safe=nothing)
-    if (observed.name, observed.project) != (begun.name, begun.project) or id in (
-        begun.listed or ()
-    ):
+    if not begun.may_have_made(id, observed.name, observed.project):
         older = id in (begun.listed or ())
         raise Refused(
             f"the interrupted create of {begun.address} cannot have made {id}: "

@@ -94,7 +94,7 @@ def claim(engine: Engine, approve: Callable[[Mapping[str, tuple[str, str]]], boo
         state = stored.state
         if state is None:
             raise no_state(backend)
-        check_header(state, {**engine.header, **dict.fromkeys(names, "")})
+        check_header(state, {key: engine.header[key] for key in ("api", "team")})
         said = {name: engine.header[name] for name in names if engine.header[name]}
         changes = {
             name: (before, after)

@@ -7,9 +7,11 @@ from dataclasses import dataclass, field, replace
 from functools import cached_property
 
 from friendli_iac.backends.base import Backend
+from friendli_iac.core.journal import Entry
 from friendli_iac.core.replay import replay
 from friendli_iac.core.strangers import our_ids
 from friendli_iac.errors import Refused, StateError
+from friendli_iac.resources.base import Observed
 
 
 @dataclass(frozen=True)
@@ -62,11 +64,23 @@ class Siblings:
             )
         self.check_readable()
 
+    def check_not_open(self, observed: Observed) -> None:
+        """Refused for what an interrupted create of one of them may have made."""
+        for name, begun in self._read[2]:
+            if begun.may_have_made(observed.id, observed.name, observed.project):
+                raise Refused(
+                    f"{observed.id}: an interrupted create of {begun.address} in the sibling state "
+                    f"{name} may have made it",
+                    safe="Nothing was recorded.",
+                    next="Run friendli-iac apply there first: it settles that.",
+                )
+
     @cached_property
-    def _read(self) -> tuple[dict[str, str], dict[str, str]]:
-        """The owners of ids; and why a state cannot be read, by name."""
+    def _read(self) -> tuple[dict[str, str], dict[str, str], list[tuple[str, Entry]]]:
+        """The owners of ids; why a state cannot be read, by name; open creates, with the name."""
         owners: dict[str, str] = {}
         unread: dict[str, str] = {}
+        creates: list[tuple[str, Entry]] = []
         for name, backend in self.backends.items():
             why = "that is no address of a state"
             if backend is not None:
@@ -76,9 +90,11 @@ class Siblings:
                     why = str(error)
                 else:
                     if stored.state is not None:
-                        held = our_ids(replay(stored.state, stored.entries).state)
-                        owners |= dict.fromkeys(held, name)
+                        known = replay(stored.state, stored.entries)
+                        owners |= dict.fromkeys(our_ids(known.state), name)
+                        begun = [one for one in known.open.values() if one.step == "create"]
+                        creates += [(name, one) for one in begun]
                         continue
                     why = "there is none"
             unread[name] = why
-        return owners, unread
+        return owners, unread, creates

@@ -23,6 +23,7 @@ from friendli_iac.engine.guards import check_header
 from friendli_iac.errors import Refused, StateError, UsageError
 
 NOTHING = "Nothing was changed."
+MOST = 10**12  # no serial comes so far
 MIGRATE = "state migrate"  # the operation
 FORCE = "friendli-iac state pull shows what is stored; --force puts the file in its place."
 STALE = (
@@ -37,7 +38,8 @@ _STATE, _ENTRIES = TypeAdapter(State), TypeAdapter(list[Entry])
 class Pushed:
     """What a push did. `landed`: nothing, that very state was stored already. `over` is the state
     whose place it took, None where there was none, `unseen` how many entries of the journal were
-    dropped, and `exchange` what it came to.
+    dropped, and `exchange` what it came to; `given_up` are sentences about effects that were begun,
+    and that nobody knows of any more.
     """
 
     state: State
@@ -45,6 +47,7 @@ class Pushed:
     over: State | None = None
     unseen: int = 0
     exchange: Exchange | None = None
+    given_up: tuple[str, ...] = ()
 
 
 def pull(backend: Backend) -> dict[str, Any]:
@@ -74,8 +77,9 @@ def push(engine: Engine, document: object, *, force: bool, lock_timeout: float =
     Refused where it is another project's, and, unless by `force`, where it would drop what was
     stored since. UsageError for a document that is no state; Locked.
     """
-    state, seen = _read(document)
-    header = {**engine.header, **({"project": "", "environment": ""} if force else {})}
+    state, seen, doubtful = _read(document)
+    own = ("api", "team") if force else tuple(engine.header)
+    header = {key: engine.header[key] for key in own}
     check_header(state, header)
     with engine.backend.lock(PUSH, engine.environ, lock_timeout):
         stored = engine.backend.read()
@@ -96,20 +100,36 @@ def push(engine: Engine, document: object, *, force: bool, lock_timeout: float =
             or same(state.to_json(), known.to_commit().to_json())
         ):
             return Pushed(now, landed=True)
+        more = [entry.to_json() in doubtful for entry in stored.entries[seen:]]
+        if _follows(state, now) and more and all(more):
+            seen = count  # all that came into the journal is what the file knows of
         unseen = max(0, count - seen) if _follows(state, now) else count
         if not force:
             _check(state, now, seen, count)
         next_state = replace(state, serial=max(now.serial, state.serial - 1))
-        exchange = Exchange.of(known.state, replay(state, ()).state)
-        return Pushed(engine.backend.commit(next_state), False, now, unseen, exchange)
+        after = replay(state, ())
+        exchange = Exchange.of(known.state, after.state)
+        blind = unseen or not _follows(state, now)  # else the file says what came of them
+        given_up = [known.open[one] for one in known.open.keys() - after.open.keys() if blind]
+        done = engine.backend.commit(next_state)
+        return Pushed(done, False, now, unseen, exchange, tuple(map(_given_up, given_up)))
 
 
-def _read(document: object) -> tuple[State, int]:
-    """The state in a document, and how many entries of its journal are in it already."""
+def _given_up(begun: Entry) -> str:
+    what = f"{begun.step} {begun.address} was begun, and nobody will look what came of it"
+    if begun.step != "create":
+        return what
+    return f"{what}: an endpoint called {begun.name!r} in project {begun.project} may bill"
+
+
+def _read(document: object) -> tuple[State, int, list[dict[str, Any]]]:
+    """The state in a document, how many entries of its journal are in it already, and which others
+    may have come into the journal.
+    """
     if not isinstance(document, Mapping):
         raise _not_a_state("it is no JSON object")
     fields = dict(document)
-    seen = fields.pop("seen", 0)
+    seen, doubtful = fields.pop("seen", 0), fields.pop("doubtful", [])
     try:
         state = State.from_json(fields)
         replay(state, ())
@@ -121,11 +141,13 @@ def _read(document: object) -> tuple[State, int]:
         first = error.errors()[0]
         raise _not_a_state(f"{'.'.join(map(str, first['loc']))}: {first['msg']}") from None
     for name, value in (("serial", state.serial), ("seen", seen)):
-        if type(value) is not int or value < 0:
+        if type(value) is not int or not 0 <= value < MOST:
             raise _not_a_state(f"{name} is {value!r}")
+    if not isinstance(doubtful, list):
+        raise _not_a_state("doubtful is no list")
     if not state.lineage:
         raise _not_a_state("it has no lineage")
-    return state, seen
+    return state, seen, doubtful
 
 
 def _follows(state: State, now: State) -> bool:
@@ -187,7 +209,10 @@ def migrate(engine: Engine, source: Backend, target: Backend, again: Backend) ->
         stored = source.read()
         if stored.state is None:
             raise no_state(source)
+        check_header(stored.state, {k: engine.header[k] for k in ("project", "environment")})
         known = replay(stored.state, stored.entries)
+        for key in ("project", "environment"):
+            setattr(known.state, key, engine.header[key] or getattr(known.state, key))
         # Who settles at `target` what is open does not know of `quiet`.
         engine.context(known, ApplyOptions(), quiet).await_quiet()
         state = known.to_commit()

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from typing import Any, Literal, Protocol
 
 from friendli_iac.backends.base import Backend
+from friendli_iac.backends.lease import steady
 from friendli_iac.core.journal import Entry
 from friendli_iac.core.replay import Known, apply_entry
 from friendli_iac.errors import Cancelled, LockLost, StateError
@@ -29,10 +30,10 @@ class SystemClock:
     """
 
     def __init__(self) -> None:
-        self._origin = time.time() - time.monotonic()
+        self._origin = time.time() - steady()
 
     def now(self) -> float:
-        return self._origin + time.monotonic()
+        return self._origin + steady()
 
     def sleep(self, seconds: float, stop: threading.Event) -> None:
         stop.wait(seconds)
@@ -135,7 +136,7 @@ class Context:
         ]
         if not begun:
             return
-        seconds, self.quiet = min(self.quiet, self.settle_grace), 0.0
+        seconds, self.quiet = self.quiet, 0.0
         if seconds > 0:
             self.tell(
                 "note",

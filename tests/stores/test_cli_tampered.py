@@ -158,7 +158,7 @@ def test_without_its_newest_record_the_lock_seems_held_and_runs_out(
     shared.store.delete([shared.newest("close")])
     planned = machine.run("plan", "--detailed-exitcode")
     assert planned.code == 0, planned
-    assert "note: at work: apply by " in planned.out
+    assert "note: the lock is held: apply by " in planned.out
     done = machine.run(*APPLY, *WAIT)
     assert done.code == 0, done
     assert writes(emulator) == [POST]

@@ -48,6 +48,9 @@ def for_s3(bucket: Bucket, environ: Mapping[str, str]) -> dict[str, Any]:
     """Settings of the store. StateDenied: no credentials. UsageError: no region."""
     key, secret = environ.get("AWS_ACCESS_KEY_ID"), environ.get("AWS_SECRET_ACCESS_KEY")
     provider: Any
+    for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN"):
+        if not environ.get(name, "").isprintable():
+            raise no_access("s3", str(bucket), "use", f"{name} has a line break in it, or the like")
     if key and secret:
         fixed = {
             "access_key_id": key,
@@ -135,7 +138,7 @@ def for_gs(bucket: Bucket, environ: Mapping[str, str]) -> dict[str, Any]:
         "GOOGLE_SKIP_SIGNATURE",
         "SERVICE_ACCOUNT",
     )
-    _check_empty(bucket, environ, names[:-1])
+    _check_empty(bucket, environ, (*names[:-1], "GOOGLE_APPLICATION_CREDENTIALS"))
     if any(environ.get(name) for name in names):
         return {}
     given = environ.get("GOOGLE_APPLICATION_CREDENTIALS")

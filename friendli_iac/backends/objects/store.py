@@ -183,6 +183,14 @@ class ObjectStore:
             return _interruptible(call)
         except (BaseError, OSError, NotImplementedError) as error:
             raise explained(error, self._bucket.scheme, str(self._bucket), doing) from None
+        except BaseException as error:
+            if type(error).__name__ != "PanicException":  # of the library, which has no other name
+                raise
+            raise StateError(
+                f"cannot {doing} {self._bucket}: the library for object storage failed",
+                next="Look at the credentials: is there a line break or another strange character "
+                "in one?",
+            ) from None
 
 
 def _interruptible(call: Callable[[], T]) -> T:

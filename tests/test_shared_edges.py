@@ -1,0 +1,270 @@
+"""What is rare: clocks that are wrong, errors that come too late, and what others left open."""
+
+from __future__ import annotations
+
+import json
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from friendli_iac.backends import LocalBackend, SharedBackend
+from friendli_iac.backends.lease import Clocks, steady
+from friendli_iac.core.replay import replay
+from friendli_iac.core.state import State
+from friendli_iac.emulator import Emulator
+from friendli_iac.engine.ownership import adopt
+from friendli_iac.engine.siblings import Siblings
+from friendli_iac.engine.transfer import pull, push
+from friendli_iac.errors import LockLost, Refused, StateError
+from friendli_iac.executor.context import SystemClock
+from friendli_iac.resources.base import Address
+
+from .crash.shared import Machine, SharedWorld
+from .crash.test_matrix import A, B
+from .crash.world import Fuse, Killed, KilledFiles, World, wish, wishes
+from .harness import Project, endpoint, names, writes
+from .shared_states import Places, add, adopted, begin, resources
+
+LONG = 600.0
+
+
+def test_no_clock_of_another_machine_opens_a_fence(places: Places) -> None:
+    """A is taken over, and C, two days ahead, clears the log: A stops all the same."""
+    late = Clocks(lambda: places.clock.time + 172_800, places.clock.now, places.clock.sleep)
+    backend = places.begun("a")
+    with backend.lock("apply", {}, 0):
+        add(places.backend(), "b", LONG)
+        add(SharedBackend(places.cloud, clocks=late), "c")
+        for _ in range(2):
+            with pytest.raises(LockLost):
+                backend.append([begin("z")])
+    assert resources(places.backend()) == ["a", "b", "c"]
+
+
+@pytest.fixture
+def places() -> Places:
+    return Places()
+
+
+def test_our_clock_goes_on_while_the_machine_sleeps(monkeypatch: pytest.MonkeyPatch) -> None:
+    clock, slept = SystemClock(), 3600.0
+    before, real = clock.now(), time.clock_gettime
+
+    def woken(which: int) -> float:  # what Linux says after an hour of sleep
+        return real(which) + (slept if which == time.CLOCK_BOOTTIME else 0)
+
+    monkeypatch.setattr(time, "clock_gettime", woken)
+    assert clock.now() - before >= slept
+    assert steady() >= real(time.CLOCK_BOOTTIME) + slept - 1
+
+
+def test_a_lock_that_was_just_won_is_given_back(places: Places) -> None:
+    class Interrupted(Machine):
+        def delete(self, keys: Any) -> None:
+            if any(key.startswith("log/") for key in keys):
+                raise KeyboardInterrupt
+            super().delete(keys)
+
+    places.begun("a")
+    add(places.backend(), "b")
+    backend = places.backend(Interrupted(places.cloud, Fuse()))
+    with pytest.raises(KeyboardInterrupt), backend.lock("state push", {}, 0):
+        pass
+    assert places.backend().held() is None
+
+
+def test_who_waited_for_the_lock_looks_again_for_an_errored_state(
+    places: Places, tmp_path: Path
+) -> None:
+    path = tmp_path / "errored.state.json"
+    places.begun("a")
+    waiting = places.backend(errored=path)
+
+    def sleep(seconds: float) -> None:
+        path.write_text("{}")  # the run that is waited for could not store its state
+        places.clock.time += 100
+
+    clocks = Clocks(places.clock.now, places.clock.now, sleep)
+    waiting = places.backend(errored=path, clocks=clocks)
+    with places.backend().lock("apply", {}, 0), pytest.raises(Refused, match="could not store"):
+        waiting.lock("apply", {}, LONG).__enter__()
+    assert places.backend().held() is None
+
+
+class Doubtful(Machine):
+    """Writes the next journal record without saying so, and refuses states."""
+
+    silent = False
+
+    def create(self, key: str, data: bytes) -> bool:
+        if b'"kind":"state"' in data:
+            raise StateError("it cannot be written")
+        if self.silent and b'"kind":"journal"' in data:
+            super().create(key, data)
+            raise StateError("no answer")
+        return super().create(key, data)
+
+    def get(self, key: str) -> Any:
+        if self.silent and key.startswith("log/"):
+            raise StateError("no answer")
+        return super().get(key)
+
+
+@pytest.mark.parametrize("another", [False, True])
+def test_an_errored_state_knows_what_may_have_landed(
+    another: bool, places: Places, tmp_path: Path
+) -> None:
+    """Its own entry in the journal is no reason to refuse it; another one's is."""
+    path, store = tmp_path / "errored.state.json", Doubtful(places.cloud, Fuse())
+    places.begun("a")
+    backend = places.backend(store, errored=path)
+    with backend.lock("apply", {}, 0):
+        stored = backend.read()
+        assert stored.state
+        known = replay(stored.state, [*stored.entries, adopted("b"), adopted("c")])
+        backend.append([adopted("b")])
+        store.silent = True
+        with pytest.raises(StateError, match="no answer"):
+            backend.append([adopted("c")])
+        store.silent = False
+        with pytest.raises(StateError, match="could not be stored"):
+            backend.commit(known.to_commit())
+    if another:
+        with places.backend().lock("apply", {}, LONG) as _:
+            pass
+        elsewhere = places.backend()
+        with elsewhere.lock("apply", {}, 0):
+            elsewhere.append([adopted("d")])
+    world = SharedWorld()
+    engine = world.engine()
+    engine.backend, engine.api = places.backend(errored=path), ""
+    document = json.loads(path.read_text())
+    if another:
+        with pytest.raises(Refused, match="somebody was at work since"):
+            push(engine, document, force=False, lock_timeout=LONG)
+    else:
+        push(engine, document, force=False, lock_timeout=LONG)
+        assert resources(places.backend()) == ["a", "b", "c"]
+
+
+def killed_after_its_request(world: World, wanted: Any) -> None:
+    class AfterPost(Fuse):
+        def __call__(self, what: str, *, effect: bool = True) -> None:
+            self.blown = self.blown or what.startswith("after POST")
+            if self.blown:
+                raise Killed
+
+    with pytest.raises(Killed):
+        world.apply(wanted, AfterPost())
+
+
+def test_what_a_forced_push_gives_up_is_said() -> None:
+    world = SharedWorld()
+    world.apply(wishes(A))
+    document = {**pull(world.engine().backend), "environment": "prod"}
+    killed_after_its_request(world, wishes(A, B))
+    done = push(world.engine(), document, force=True, lock_timeout=LONG)
+    (said,) = done.given_up
+    assert said.startswith("create Endpoint/b was begun, and nobody will look what came of it")
+    assert "an endpoint called 'b' in project p1 may bill" in said
+
+
+def test_an_import_does_not_hide_what_an_interrupted_create_has_made(tmp_path: Path) -> None:
+    world = SharedWorld()
+    world.apply(wishes(wish("older")))
+    older = world.emulator.endpoints()[0]["id"]
+    world.engine().backend.read()
+    killed_after_its_request(world, wishes(wish("older"), A))
+    made = next(e["id"] for e in world.emulator.endpoints() if e["id"] != older)
+    free = world.emulator.seed(1, project="p1", name="free")[0]["id"]
+    world.clock.sleep(100, world.engine().stop)
+    with pytest.raises(Refused, match="left open: create Endpoint/a"):
+        adopt(world.engine(), Address("Endpoint", "a"), free, None, [])
+    assert adopt(world.engine(), Address("Endpoint", "a"), made, None, []), "that is what it is"
+
+
+def test_what_a_sibling_may_have_made_is_not_ours(tmp_path: Path) -> None:
+    world, ours = SharedWorld(), World(tmp_path / "ours")
+    ours.emulator, ours._edge = world.emulator, world._edge
+    killed_after_its_request(world, wishes(A))
+    (made,) = [e["id"] for e in world.emulator.endpoints()]
+    engine = ours.engine()
+    engine.siblings = Siblings({"team-a": world.engine().backend})
+    with pytest.raises(Refused, match="create of Endpoint/a in the sibling state team-a may have"):
+        adopt(engine, Address("Endpoint", "mine"), made, None, [])
+
+
+def test_a_move_that_was_killed_half_way_can_be_undone(tmp_path: Path) -> None:
+    class BeforeTheEnd(Fuse):
+        def __call__(self, what: str, *, effect: bool = True) -> None:
+            if what.startswith("remove state.json.journal"):
+                raise Killed
+
+    path = tmp_path / "state.json"
+    backend = LocalBackend(path)
+    with backend.lock("apply", {}, 0):
+        backend.commit(State(lineage="L"))
+        backend.append([adopted("a")])
+    with pytest.raises(Killed):
+        LocalBackend(path, files=KilledFiles(BeforeTheEnd())).mark_moved("s3://there/p")
+    back = LocalBackend(path, revive=True)
+    with back.lock("state migrate", {}, 0):
+        assert back.read().state is None
+        assert back.commit(State(lineage="L", serial=5)).serial == 6
+    assert LocalBackend(path).read().entries == ()
+
+
+def test_a_plan_is_not_applied_where_no_state_is(project: Project, emulator: Emulator) -> None:
+    """As where a job forgets to say which state is meant."""
+    project.write(endpoint("a"))
+    assert project.apply().code == 0
+    project.write(endpoint("a") + "---\n" + endpoint("b"))
+    assert project.run("plan", "--out", "p.plan").code == 0
+    emulator.clear_requests()
+    done = project.run("apply", "p.plan", "--state", "elsewhere.json")
+    assert (done.code, writes(emulator)) == (6, []), done
+    assert "there is no state here, and it was made from one" in done.err
+    assert names(emulator) == ["a"]
+
+
+@pytest.mark.parametrize("said", ["0", "0.5", "2h", "99999999999d", "abc", "-1"])
+def test_a_lease_has_bounds(said: str, project: Project) -> None:
+    project.write(endpoint())
+    for name in ("FRIENDLI_IAC_LEASE", "FRIENDLI_IAC_QUIET"):
+        if name.endswith("QUIET") and said in ("0", "0.5"):
+            continue  # who wants no wait has none
+        done = project.run("plan", env={name: said})
+        assert done.code == 64, done
+        assert name in done.err
+
+
+@pytest.mark.parametrize("where", ["/", "file:", "."])
+def test_a_folder_is_no_place_for_a_state(where: str, project: Project) -> None:
+    project.write(endpoint())
+    done = project.run("plan", "--state", where)
+    assert done.code == 64, done
+    assert "that is a folder" in done.err
+
+
+@pytest.mark.parametrize(
+    "sibling",
+    ["postgres://u:HUNTER2@h.example/db", "redis://u:HUNTER2@h/0", "s3://AKIA:HUNTER2@b/p"],
+)
+def test_the_address_of_a_sibling_is_shown_without_its_password(
+    sibling: str, project: Project
+) -> None:
+    project.write(endpoint())
+    project.write(f'siblings: ["{sibling}"]\nmanifests: [main.yaml]\n', "friendli-iac.yaml")
+    done = project.run("plan", "--out", "p.plan")
+    assert done.code == 0, done
+    assert "note: the sibling state " in done.err
+    shown = done.out + done.err + (project.root / "p.plan").read_text()
+    assert "HUNTER2" not in shown
+
+
+def test_what_git_must_not_have_is_ignored_from_the_start(project: Project) -> None:
+    project.write("*.log", ".gitignore")
+    assert project.run("init").code == 0
+    assert (project.root / ".gitignore").read_text() == "*.log\nerrored.state.json*\n"
