@@ -268,3 +268,33 @@ def test_what_git_must_not_have_is_ignored_from_the_start(project: Project) -> N
     project.write("*.log", ".gitignore")
     assert project.run("init").code == 0
     assert (project.root / ".gitignore").read_text() == "*.log\nerrored.state.json*\n"
+
+
+def test_who_could_not_take_the_lock_does_not_end_that_of_another(places: Places) -> None:
+    """Another one is faster, and its own opening is never answered, nor written."""
+
+    class Overtaken(Machine):
+        rival: Any = None
+
+        def create(self, key: str, data: bytes) -> bool:
+            if b'"kind":"open"' in data and self.rival is None:
+                self.rival = places.backend().lock("apply", {"GITHUB_ACTOR": "rival"}, 0)
+                self.rival.__enter__()
+                raise StateError("no answer")
+            return super().create(key, data)
+
+        def get(self, key: str) -> Any:
+            if self.rival and key == "log/000000000004":
+                self.rival, rival = False, self.rival
+                self.kept = rival
+                raise StateError("no answer")
+            return super().get(key)
+
+    places.begun()
+    store = Overtaken(places.cloud, Fuse())
+    with pytest.raises(StateError, match="no answer"):
+        places.backend(store).lock("apply", {}, 0).__enter__()
+    held = places.backend().held()
+    assert held is not None
+    assert held.holder.who == "rival"
+    store.kept.__exit__(None, None, None)

@@ -71,10 +71,9 @@ class SharedBackend:
         log = deepcopy(self._tenure.log) if self._tenure else self._read_log()
         state = State.from_json(log.snapshot.state or {}) if log.snapshot else None
         entries = [Entry.from_json(e) for record in log.journal for e in record.entries]
-        at_work = self._tenure is None and log.holder
-        return Stored(
-            state, tuple(entries), (f"the lock is held: {log.holder}",) if at_work else ()
-        )
+        another = log.holder if self._tenure is None else None
+        notices = (f"the lock is held: {another}",) if another else ()
+        return Stored(state, tuple(entries), notices)
 
     def history(self) -> list[Kept]:
         return (self._tenure.log if self._tenure else self._read_log()).kept
@@ -126,15 +125,15 @@ class SharedBackend:
             lease.renew()
             more = {"holder": lease.holder.to_json(), "fences": _fences(log, bool(held))}
             opening = log.next("open", self._clocks.time(), **more)
-            tenure = Tenure(self.store, log.followed_by(opening), self._clocks)
             try:
                 if self._claim(opening):
+                    tenure = Tenure(self.store, log.followed_by(opening), self._clocks)
                     tenure.clear(log.holder)
                     if self._errored:  # it may have come while we waited
                         self._errored.check(lease.holder.operation)
                     return tenure, quiet
             except BaseException:
-                self._end(tenure)  # also where nobody said that it is ours: it may be
+                self._give_back(opening)
                 raise
 
     def _quiet_after(self, log: Log, lease: Lease) -> float:
@@ -147,12 +146,14 @@ class SharedBackend:
         with self._mutex:
             tenure, self._tenure = self._tenure, None
             if tenure:
-                self._end(tenure)
+                _close(tenure)
 
-    def _end(self, tenure: Tenure) -> None:
-        """Gives the lock back, if we have it. Where that fails, it runs out by itself."""
+    def _give_back(self, opening: Record) -> None:
+        """Ends a lock that was to be taken, if it was: that may never have been said."""
         with suppress(StateError):
-            tenure.write("close", fences=tenure.log.fences)
+            log = read_log(self.store)
+            if log.opening and log.opening.id == opening.id:
+                _close(Tenure(self.store, log, self._clocks))
 
     def held(self) -> Held | None:
         log = self._read_log()
@@ -224,6 +225,12 @@ class SharedBackend:
         if self._tenure is None:
             raise RuntimeError("the state is written without its lock")
         return self._tenure
+
+
+def _close(tenure: Tenure) -> None:
+    """Gives the lock back. Where that fails, it runs out by itself."""
+    with suppress(StateError):
+        tenure.write("close", fences=tenure.log.fences)
 
 
 def _fences(log: Log, fence: bool) -> list[int]:
