@@ -8,13 +8,11 @@ state.json.backup.SERIAL  the states before
 
 from __future__ import annotations
 
-import fcntl
 import json
-import os
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -25,10 +23,11 @@ from friendli_iac import __version__
 from friendli_iac.backends.backups import Backups, kept_in
 from friendli_iac.backends.base import Held, Holder, Kept, Stored, ci_url, moved, who
 from friendli_iac.backends.files import Files
+from friendli_iac.backends.flock import FileLock
 from friendli_iac.backends.lines import Lines, decode, encode
 from friendli_iac.core.journal import Entry
 from friendli_iac.core.state import State
-from friendli_iac.errors import Locked, Refused, StateError
+from friendli_iac.errors import Refused, StateError
 
 T = TypeVar("T")
 MOVED = "moved_to"  # all that is in the file of a state that was moved away
@@ -51,9 +50,9 @@ class LocalBackend:
         self.path = path
         self._files = files or Files()
         self._backups = Backups(path, self._files)
-        self._sleep = sleep
         self._revive = revive
         self._journal = path.with_name(path.name + ".journal")
+        self._lock = FileLock(path.with_name(path.name + ".lock"), sleep)
         self._mutex = threading.Lock()
         self._header: dict[str, Any] | None = None  # what the journal starts with, once it must
         self._left_out: tuple[str, ...] = ()  # notices of what the lock cleared away
@@ -134,50 +133,13 @@ class LocalBackend:
 
     @contextmanager
     def lock(self, operation: str, environ: Mapping[str, str], timeout: float) -> Iterator[float]:
-        path = self.path.with_name(self.path.name + ".lock")
-
-        def open_lock() -> int:
-            path.parent.mkdir(parents=True, exist_ok=True)
-            return os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
-
-        descriptor = self._guarded("open the lock", open_lock)
-        try:
-            self._acquire(descriptor, path, timeout)
-            now = datetime.now(UTC).isoformat(timespec="seconds")
-            holder = Holder(operation, now, who=who(environ), ci_url=ci_url(environ))
-            self._guarded(
-                "write the lock",
-                lambda: os.pwrite(descriptor, json.dumps(holder.to_json()).encode(), 0),
-            )
+        now = datetime.now(UTC).isoformat(timespec="seconds")
+        holder = Holder(operation, now, who=who(environ), ci_url=ci_url(environ))
+        with ExitStack() as stack:
+            taken = self._lock.taken(holder, timeout)
+            self._guarded("take the lock", lambda: stack.enter_context(taken))
             self._begin()
             yield 0.0
-            os.ftruncate(descriptor, 0)
-        finally:
-            os.close(descriptor)  # which releases it, also when the process is killed
-
-    def _acquire(self, descriptor: int, path: Path, timeout: float) -> None:
-        deadline = time.monotonic() + timeout
-        while True:
-            try:
-                fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                os.ftruncate(descriptor, 0)
-                return
-            except BlockingIOError:
-                if time.monotonic() >= deadline:
-                    raise Locked(
-                        f"the state is locked: {self._holder(path)}",
-                        safe="Nothing was sent.",
-                        next="Wait for it to end. apply and destroy can wait: --lock-timeout 10m.",
-                    ) from None
-                self._sleep(0.2)
-
-    def _holder(self, path: Path) -> Holder:
-        for _ in range(10):  # the holder may be just about to write who it is
-            try:
-                return Holder.from_json(json.loads(path.read_bytes()))
-            except (OSError, ValueError, TypeError, AttributeError):
-                self._sleep(0.05)
-        return Holder("another process", "a moment ago")
 
     def _begin(self) -> None:
         """Under the lock: leaves only what belongs to the state, and notes what a journal starts
@@ -271,20 +233,7 @@ class LocalBackend:
         return state
 
     def held(self) -> Held | None:
-        path = self.path.with_name(self.path.name + ".lock")
-        try:
-            descriptor = os.open(path, os.O_RDWR)
-        except FileNotFoundError:
-            return None
-        except OSError as error:
-            raise _failed("open the lock", error) from error
-        try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            return None
-        except BlockingIOError:
-            return Held(self._holder(path), None)
-        finally:
-            os.close(descriptor)
+        return self._guarded("look at the lock", self._lock.held)
 
     def unlock(self, id: str, by: str) -> None:
         held = self.held()
