@@ -110,6 +110,19 @@ def test_the_emulator_inside_has_one_state_for_all_environments(project: Project
         assert project.run("apply", "--yes", "--emulator", "--env", name).code == 0
 
 
+def test_the_state_of_another_project_is_not_moved_to_ours(
+    project: Project, emulator: Emulator
+) -> None:
+    project.write(endpoint())
+    project.write("name: search\nmanifests: [main.yaml]\n", "friendli-iac.yaml")
+    assert project.apply("--state", "theirs.json").code == 0
+    project.write("name: chat\nmanifests: [main.yaml]\n", "friendli-iac.yaml")
+    moved = project.run("state", "migrate", "theirs.json", "ours.json")
+    assert moved.code == 5, moved
+    assert "belongs to the project search, and this run uses chat" in moved.err
+    assert not (project.root / "ours.json").exists()
+
+
 def test_without_a_repository_nothing_is_guessed(project: Project) -> None:
     project.write(endpoint())
     assert project.apply().code == 0

@@ -14,6 +14,7 @@ from friendli_iac.backends.lease import Clocks, steady
 from friendli_iac.core.replay import replay
 from friendli_iac.core.state import State
 from friendli_iac.emulator import Emulator
+from friendli_iac.engine import ApplyOptions, Engine, Report, Selection
 from friendli_iac.engine.ownership import adopt
 from friendli_iac.engine.siblings import Siblings
 from friendli_iac.engine.transfer import pull, push
@@ -93,23 +94,28 @@ def test_who_waited_for_the_lock_looks_again_for_an_errored_state(
     assert places.backend().held() is None
 
 
-class Doubtful(Machine):
-    """Writes the next journal record without saying so, and refuses states."""
+class Silent(Machine):
+    """A store that, once `silent`, answers nothing of the log; what it was sent then may `land`."""
 
-    silent = False
+    def __init__(self, places: Places) -> None:
+        super().__init__(places.cloud, Fuse())
+        self.silent = False
+        self._sent: list[tuple[str, bytes]] = []
 
     def create(self, key: str, data: bytes) -> bool:
-        if b'"kind":"state"' in data:
-            raise StateError("it cannot be written")
-        if self.silent and b'"kind":"journal"' in data:
-            super().create(key, data)
+        if self.silent:
+            self._sent.append((key, data))
             raise StateError("no answer")
         return super().create(key, data)
 
     def get(self, key: str) -> Any:
-        if self.silent and key.startswith("log/"):
+        if self.silent:
             raise StateError("no answer")
         return super().get(key)
+
+    def land(self) -> None:
+        self.silent = False
+        super().create(*self._sent[0])
 
 
 @pytest.mark.parametrize("another", [False, True])
@@ -117,7 +123,7 @@ def test_an_errored_state_knows_what_may_have_landed(
     another: bool, places: Places, tmp_path: Path
 ) -> None:
     """Its own entry in the journal is no reason to refuse it; another one's is."""
-    path, store = tmp_path / "errored.state.json", Doubtful(places.cloud, Fuse())
+    path, store = tmp_path / "errored.state.json", Silent(places)
     places.begun("a")
     backend = places.backend(store, errored=path)
     with backend.lock("apply", {}, 0):
@@ -128,25 +134,67 @@ def test_an_errored_state_knows_what_may_have_landed(
         store.silent = True
         with pytest.raises(StateError, match="no answer"):
             backend.append([adopted("c")])
-        store.silent = False
         with pytest.raises(StateError, match="could not be stored"):
             backend.commit(known.to_commit())
+    store.land()
+    assert resources(places.backend()) == ["a", "b", "c"]
     if another:
-        with places.backend().lock("apply", {}, LONG) as _:
-            pass
         elsewhere = places.backend()
-        with elsewhere.lock("apply", {}, 0):
+        with elsewhere.lock("apply", {}, LONG):
             elsewhere.append([adopted("d")])
-    world = SharedWorld()
-    engine = world.engine()
+    engine = SharedWorld().engine()
     engine.backend, engine.api = places.backend(errored=path), ""
     document = json.loads(path.read_text())
     if another:
         with pytest.raises(Refused, match="somebody was at work since"):
             push(engine, document, force=False, lock_timeout=LONG)
     else:
-        push(engine, document, force=False, lock_timeout=LONG)
+        assert push(engine, document, force=False, lock_timeout=LONG).unseen == 0
         assert resources(places.backend()) == ["a", "b", "c"]
+
+
+class Refusing(Machine):
+    """A store that does not take what has one of these words in it."""
+
+    def __init__(self, world: SharedWorld, *words: bytes) -> None:
+        super().__init__(world.cloud, Fuse())
+        self._words = words
+
+    def create(self, key: str, data: bytes) -> bool:
+        if any(word in data for word in self._words):
+            raise StateError("it cannot be written", next="Mend the store.")
+        return super().create(key, data)
+
+
+def test_the_last_entry_of_the_journal_is_in_the_commit_as_well(tmp_path: Path) -> None:
+    world, path = SharedWorld(), tmp_path / "errored.state.json"
+    world.apply(wishes(A))
+    engine = world.engine()
+    engine.backend = world.machine(Refusing(world, b'"complete"', b'"kind":"state"'), errored=path)
+    with pytest.raises(StateError, match="could not be stored"):
+        apply(engine, wishes(A, B))
+    assert engine.unsaved
+    assert [outcome.result for outcome in engine.unsaved.outcomes] == ["applied"]
+    assert json.loads(path.read_text())["resources"].keys() == {"Endpoint/a", "Endpoint/b"}
+
+
+def test_what_was_sent_and_not_recorded_is_told_so() -> None:
+    world = SharedWorld()
+    world.apply(wishes(A))
+    engine = world.engine()
+    engine.backend = world.machine(Refusing(world, b'"type":"done"'))
+    (outcome,) = apply(engine, wishes(A, B)).outcomes
+    assert outcome.error
+    assert str(outcome.error).startswith("create Endpoint/b was sent, and this could not be")
+    assert "the next apply finds out what came of it" in outcome.error.safe
+    assert outcome.error.next == "Mend the store."
+    world.apply(wishes(A, B))
+    assert len(world.emulator.endpoints()) == 2
+
+
+def apply(engine: Engine, wanted: Any) -> Report:
+    options = ApplyOptions(parallelism=1, allow_destroy=frozenset({"*"}))
+    return engine.apply(lambda plan: plan(wanted, Selection()), options, lambda plan: True)
 
 
 def killed_after_its_request(world: World, wanted: Any) -> None:

@@ -123,13 +123,17 @@ class SharedWorld(World):
 
     def backend(self, fuse: Any, files: Files | None = None) -> SharedBackend:
         """`fuse` may be any boundary."""
+        return self.machine(Machine(self.cloud, fuse))
+
+    def machine(self, store: Store, **more: Any) -> SharedBackend:
+        """A backend that reaches the cloud through `store`."""
 
         def sleep(seconds: float) -> None:
             self.waited.append(seconds)
             self.clock.sleep(seconds, threading.Event())
 
         clocks = Clocks(self.clock.now, self.clock.now, sleep)
-        return SharedBackend(Machine(self.cloud, fuse), lease=self.lease, clocks=clocks)
+        return SharedBackend(store, lease=self.lease, clocks=clocks, **more)
 
     def forget_state(self) -> None:
         self.cloud = Cloud(self.clock.now)
