@@ -1,4 +1,4 @@
-"""What an interrupted create has left open is hidden by nobody: forced pushes, imports, siblings."""
+"""What an interrupted create has left open is hidden by nobody: pushes, imports, siblings."""
 
 from __future__ import annotations
 
