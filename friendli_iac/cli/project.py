@@ -24,7 +24,8 @@ SETTINGS = """\
 # The settings of this project. Tokens and the API's address never stand here: they come from the
 # environment (FRIENDLI_TOKEN, FRIENDLI_TEAM_ID).
 manifests: [endpoints/]
-state: file:.friendli-iac/state.json
+state: file:.friendli-iac/state.json # shared by a team and its CI: s3://BUCKET/PREFIX, postgres://…
+# name: chat # whose the state is, for checkouts that git knows no origin of
 defaults:
   Endpoint:
     project: ${env:FRIENDLI_PROJECT_ID}
