@@ -12,8 +12,8 @@ import pytest
 
 from . import test_healing, test_matrix
 from .shared import SharedWorld
-from .test_matrix import SCENARIOS, Scenario, check, crash_points
-from .world import Fuse, version_counts, wishes
+from .test_matrix import SCENARIOS, Scenario, check_every_pair, check_every_point
+from .world import Fuse, wishes
 
 CHOSEN = [s for s in SCENARIOS if s.name not in ("update what cannot be read", "restart")]
 HEALING = [test_healing.FAILS[0], test_healing.GOES_WELL[0]]
@@ -27,21 +27,7 @@ def world() -> SharedWorld:
 
 @pytest.mark.parametrize("scenario", CHOSEN, ids=lambda s: s.name)
 def test_any_crash_point(world: SharedWorld, scenario: Scenario) -> None:
-    points = crash_points(world, scenario)
-    versions = version_counts(world)
-    check(world, scenario, versions)
-    scenario.prepare(world)
-    start = world.snapshot()
-    for at in range(1, points + 1):
-        world.restore(start)
-        fuse = Fuse(at)
-        assert not world.survives(lambda f: world.apply(scenario.wanted, f), fuse)
-        try:
-            world.apply(scenario.wanted)
-            check(world, scenario, versions)
-        except BaseException as error:
-            error.add_note(f"killed at point {at} of {points}: {fuse.passed[-1]}")
-            raise
+    check_every_point(world, scenario)
 
 
 @pytest.mark.parametrize("scenario", HEALING, ids=lambda s: s.name)
@@ -63,33 +49,8 @@ def test_any_crash_point_of_what_fails(world: SharedWorld, scenario: test_healin
 
 @pytest.mark.parametrize(("scenario", "stride"), PAIRS, ids=("create and update", "replace"))
 def test_any_pair_of_crash_points(world: SharedWorld, scenario: Scenario, stride: int) -> None:
-    """The second one while it takes over, settles, or goes on; a third machine ends it.
-
-    `stride`: every how many-th of the first ones is tried, with all second ones.
-    """
-    points = crash_points(world, scenario, effects_only=True)
-    versions = version_counts(world)
-    scenario.prepare(world)
-    start = world.snapshot()
-    for first in range(1, points + 1, stride):
-        world.restore(start)
-        fuse = Fuse(first, effects=True)
-        assert not world.survives(lambda f: world.apply(scenario.wanted, f), fuse)
-        killed_once = world.snapshot()
-        second, survived = 0, False
-        while not survived:
-            second += 1
-            world.restore(killed_once)
-            again = Fuse(second, effects=True)
-            survived = world.survives(lambda f: world.apply(scenario.wanted, f), again)
-            try:
-                world.apply(scenario.wanted)
-                check(world, scenario, versions)
-            except BaseException as error:
-                places = " and ".join(f.passed[-1] for f in (fuse, again) if f.passed)
-                error.add_note(f"killed at {first} and {second}: {places}")
-                raise
-        assert second > 1, "a run that is killed leaves something to do"
+    """The second one while it takes over, settles, or goes on; a third machine ends it."""
+    check_every_pair(world, scenario, stride)
 
 
 def test_a_dead_machine_holds_nobody_up_for_longer_than_its_lease() -> None:
