@@ -127,3 +127,31 @@ def test_without_a_repository_nothing_is_guessed(project: Project) -> None:
     project.write(endpoint())
     assert project.apply().code == 0
     assert (project.state["project"], project.state["environment"]) == ("", "")
+
+
+def test_what_is_told_about_an_environment_works_when_typed(project: Project) -> None:
+    project.write(endpoint())
+    assert project.apply("--env", "prod").code == 0
+    refused = project.run("plan", "--env", "staging")
+    assert refused.code == 5
+    assert "Say --env prod" in refused.err
+    assert "friendli-iac state claim --env staging" in refused.err
+    assert project.run("state", "claim", "--env", "staging", "--yes").code == 0
+    assert project.run("plan", "--env", "staging", "--detailed-exitcode").code == 0
+
+
+def test_a_forced_push_keeps_whose_the_state_is(project: Project) -> None:
+    project.write(endpoint())
+    assert project.apply().code == 0
+    project.write(project.run("state", "pull").out, "old.json")
+    assert project.apply("--env", "prod").code == 0
+    pushed = project.run("state", "push", "old.json", "--force", "--env", "prod")
+    assert pushed.code == 0, pushed
+    assert project.state["environment"] == "prod"
+
+
+def test_init_leaves_a_gitignore_as_it_is_but_for_one_line(project: Project) -> None:
+    path = project.root / ".gitignore"
+    path.write_bytes(b"caf\xe9\r\n*.log\r\n")
+    assert project.run("init").code == 0
+    assert path.read_bytes() == b"caf\xe9\r\n*.log\r\nerrored.state.json*\n"

@@ -63,3 +63,12 @@ def test_what_a_sibling_may_have_made_is_not_ours(tmp_path: Path) -> None:
     engine.siblings = Siblings({"team-a": world.engine().backend})
     with pytest.raises(Refused, match="create of Endpoint/a in the sibling state team-a may have"):
         adopt(engine, Address("Endpoint", "mine"), made, None, [])
+
+
+def test_an_import_elsewhere_does_not_hide_it_either() -> None:
+    world = SharedWorld()
+    killed_after_its_request(world, wishes(A))
+    (made,) = [e["id"] for e in world.emulator.endpoints()]
+    world.clock.sleep(100, world.engine().stop)
+    with pytest.raises(Refused, match="left open: create Endpoint/a"):
+        adopt(world.engine(), Address("Endpoint", "other"), made, None, [])

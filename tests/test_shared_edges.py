@@ -296,3 +296,19 @@ def test_who_could_not_take_the_lock_does_not_end_that_of_another(places: Places
     assert held is not None
     assert held.holder.who == "rival"
     store.kept.__exit__(None, None, None)
+
+
+def test_a_state_that_was_moved_with_its_journal_can_come_back(places: Places) -> None:
+    backend = places.begun("a")
+    with backend.lock("state migrate", {}, 0):
+        backend.mark_moved("postgres://there")
+    with pytest.raises(StateError, match="was moved to postgres://there"):
+        places.backend().read()
+    back = places.backend(revive=True)
+    with back.lock("state migrate", {}, 0):
+        assert back.read().state is None
+        assert back.read().entries == ()
+        back.commit(State(lineage="L", serial=7))
+    stored = places.backend().read()
+    assert stored.state is not None
+    assert (stored.state.serial, stored.entries) == (8, ())

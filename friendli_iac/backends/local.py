@@ -27,7 +27,7 @@ from friendli_iac.backends.flock import FileLock
 from friendli_iac.backends.lines import Lines, decode, encode
 from friendli_iac.core.journal import Entry
 from friendli_iac.core.state import State
-from friendli_iac.errors import Refused, StateError
+from friendli_iac.errors import Refused, StateDenied, StateError
 
 T = TypeVar("T")
 MOVED = "moved_to"  # all that is in the file of a state that was moved away
@@ -233,7 +233,17 @@ class LocalBackend:
         return state
 
     def held(self) -> Held | None:
-        return self._guarded("look at the lock", self._lock.held)
+        try:
+            return self._guarded("look at the lock", self._lock.held)
+        except StateError as error:
+            if isinstance(error.__cause__, PermissionError):
+                raise StateDenied(
+                    f"who holds the lock of {self.path} is not to be seen: its file is another "
+                    "user's",
+                    safe="Nothing was changed.",
+                    next="Ask as the user who applies here.",
+                ) from error
+            raise
 
     def unlock(self, id: str, by: str) -> None:
         held = self.held()

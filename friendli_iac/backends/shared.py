@@ -69,6 +69,8 @@ class SharedBackend:
     def read(self) -> Stored:
         # What we hold in memory stays as it was written, whatever is done with the answer.
         log = deepcopy(self._tenure.log) if self._tenure else self._read_log()
+        if log.last and log.last.moved:  # what is here belongs to what it has become elsewhere
+            return Stored(None)
         state = State.from_json(log.snapshot.state or {}) if log.snapshot else None
         entries = [Entry.from_json(e) for record in log.journal for e in record.entries]
         another = log.holder if self._tenure is None else None

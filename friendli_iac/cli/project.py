@@ -47,12 +47,12 @@ spec:
 IGNORE = "*\n!.gitignore\n!*.v1.json\n"
 
 
-def _ignoring(path: Path) -> str:
-    """The .gitignore of the folder, with what must not be committed in it."""
-    text = path.read_text(encoding="utf-8") if path.exists() else ""
-    if "errored.state.json" in text:
-        return text
-    return f"{text}{'' if text.endswith(chr(10)) or not text else chr(10)}errored.state.json*\n"
+def _ignore_errored(path: Path) -> None:
+    """Adds to a .gitignore what must not be committed; all else in it stays as it is."""
+    there = path.read_bytes() if path.exists() else b""
+    if b"errored.state.json" not in there:
+        end = b"" if not there or there.endswith(b"\n") else b"\n"
+        path.write_bytes(there + end + b"errored.state.json*\n")
 
 
 @click.command()
@@ -71,7 +71,6 @@ def init(console: Console, /, folder: Path) -> int:
         "friendli-iac.yaml": SETTINGS,
         "endpoints/chat.yaml": ENDPOINT,
         ".friendli-iac/.gitignore": IGNORE,
-        ".gitignore": _ignoring(folder / ".gitignore"),
         ".friendli-iac/friendli-iac.v1.json": json.dumps(manifest_schema(), indent=1) + "\n",
         ".friendli-iac/friendli-iac.settings.v1.json": json.dumps(settings_schema(), indent=1)
         + "\n",
@@ -85,12 +84,12 @@ def init(console: Console, /, folder: Path) -> int:
     for name, text in files.items():
         path = folder / name
         path.parent.mkdir(parents=True, exist_ok=True)
-        grown = name == ".gitignore" and path.exists() and path.read_text("utf-8") != text
-        if path.exists() and not grown:
+        if path.exists():
             console.err(f"kept   {path}")
             continue
         path.write_text(text, encoding="utf-8")
         console.err(f"wrote  {path}")
+    _ignore_errored(folder / ".gitignore")
     there = "" if folder == Path() else f"cd {folder} && "
     console.err(f"next:  {there}friendli-iac plan --emulator     (no token needed)")
     return 0

@@ -14,10 +14,18 @@ from friendli_iac.errors import Refused, StalePlan
 from friendli_iac.resources import KINDS
 from friendli_iac.resources.base import Address
 
-CLAIM = "If it is the same one under another name: friendli-iac state claim."
 HEADER = {
-    "project": ("project", f"Work in the folder of that project, or use another state. {CLAIM}"),
-    "environment": ("environment", f"Say which one with --env, or use another state. {CLAIM}"),
+    "project": (
+        "project",
+        "Work in the folder of that project, or use another state. If it is the "
+        "same one: write `name: {theirs}` in friendli-iac.yaml, or rename it for all with "
+        "friendli-iac state claim.",
+    ),
+    "environment": (
+        "environment",
+        "Say --env {theirs}, or use another state. If that one has "
+        "another name now: friendli-iac state claim --env {ours}.",
+    ),
     "api": ("API address", "Set FRIENDLI_BASE_URL as the state has it, or use another state."),
     "team": ("team", "Set FRIENDLI_TEAM_ID as the state has it, or use another state."),
 }  # what it is called, and what to do where it is another one
@@ -38,7 +46,7 @@ def check_header(state: State, header: Mapping[str, str]) -> None:
             raise Refused(
                 f"the state belongs to the {name} {theirs}, and this run uses {ours}",
                 safe="Nothing was sent.",
-                next=remedy,
+                next=remedy.format(ours=ours, theirs=theirs),
             )
         if theirs and not ours and key in SAY and key in header:
             raise Refused(

@@ -61,13 +61,11 @@ def adopt(
                 "friendli-iac doctor.",
             ) from error
         engine.siblings.check_not_open(observed)
-        may_be_it = [
-            begun.may_have_made(id, observed.name, observed.project)
-            for begun in known.open.values()
-            if begun.address == str(address)
-        ]
-        if not all(may_be_it):  # else this is what says what came of it
-            _check_open(known, "Nothing was recorded.", address)
+        for begun in known.open.values():
+            # Of an interrupted create of its own, this is what says what came of it.
+            it = begun.may_have_made(id, observed.name, observed.project)
+            if it != (begun.address == str(address)):
+                _check_open(known, "Nothing was recorded.", Address.parse(begun.address))
         marks = leaves(kind.model)
         spec = overlay(kind.model, observed.spec, kind.presumed(said))
         for path, leaf in marks.items() if wish else ():

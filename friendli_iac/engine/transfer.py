@@ -107,6 +107,8 @@ def push(engine: Engine, document: object, *, force: bool, lock_timeout: float =
         if not force:
             _check(state, now, seen, count)
         next_state = replace(state, serial=max(now.serial, state.serial - 1))
+        for key in ("project", "environment"):  # whose it is, is not forgotten
+            setattr(next_state, key, getattr(state, key) or getattr(now, key))
         after = replay(state, ())
         exchange = Exchange.of(known.state, after.state)
         blind = unseen or not _follows(state, now)  # else the file says what came of them

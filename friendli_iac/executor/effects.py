@@ -26,6 +26,7 @@ from friendli_iac.executor.settle import locate, mark_first_version, resolve
 from friendli_iac.resources.base import Observed, Step
 
 ATTEMPTS = 3  # each only after it was found out that the one before had no effect
+PAUSE = 1.0  # seconds, where the API does not say how long
 TOO_MANY = 429  # the status of a request that the API turned away unread
 
 ENDING = ("terminate", "delete")
@@ -59,24 +60,31 @@ def perform(
         begin, gone = _begin(context, change, step, plan, resource, listed, fenced=first)
         context.check_stop()
         context.write(begin)
-        if gone:  # what was to be ended has ended by itself
+        if gone:  # what was to come about has come about by itself
             _note(context, begin, "done", begin.id)
             return
         try:
             told = _send(context, change, begin)
         except Unreachable as error:
+            if error.status == TOO_MANY:
+                # Turned away unread: what comes up while we wait is another one's work, and is
+                # never taken for ours. As long as there is time, it is begun anew.
+                _note(context, begin, "refused")
+                context.tell("note", change.address, f"turned away for now ({error})")
+                context.clock.sleep(error.retry_after or PAUSE, context.stop)
+                if context.clock.now() - started >= context.timeout:
+                    raise
+                continue
             # Whether it took effect is not known: it is looked for before anything is sent again.
             context.tell("note", change.address, f"no usable answer ({error}); looking for it")
             if error.retry_after:
                 context.clock.sleep(error.retry_after, context.stop)
-            turned_away = error.status == TOO_MANY
-            if resolve(context, begin, accepted=False, turned_away=turned_away):
+            if resolve(context, begin, accepted=False):
                 context.tell("sent", change.address, f"{step} was sent")
                 return
-            # Turned away unread, it may be sent again as long as there is time.
             if attempt == ATTEMPTS or context.clock.now() - started >= context.timeout:
                 raise
-            attempt += not turned_away
+            attempt += 1
             continue
         except ApiError:
             _note(context, begin, "refused")
@@ -101,7 +109,7 @@ def _begin(
     fenced: bool,
 ) -> tuple[Entry, bool]:
     """The last look: the journal entry that it leads to, and whether there is nothing to send: the
-    resource is gone, or has ended by itself.
+    resource is gone, has ended by itself, or serves by itself.
 
     Before a create, everything counts that appeared since the *first* one of its name that was
     lost: that one may have been slower than the grace.
@@ -141,8 +149,10 @@ def _begin(
         by=context.by,
         commit=context.commit_id,
     )
-    ended = step == "terminate" and observed and observed.health in ("ending", "stopped")
-    return begin, resource is not None and (observed is None or bool(ended))
+    # What is to end has ended, or what is to start serves: a restart would take it off the air.
+    enough = {"terminate": ("ending", "stopped"), "restart": ("served",)}.get(step, ())
+    there_already = observed is not None and observed.health in enough
+    return begin, resource is not None and (observed is None or there_already)
 
 
 def _send(context: Context, change: Change, begin: Entry) -> str | None:

@@ -30,23 +30,20 @@ def settle_all(context: Context) -> list[str]:
     return found
 
 
-def resolve(
-    context: Context, begun: Entry, *, accepted: bool, turned_away: bool = False
-) -> str | None:
+def resolve(context: Context, begun: Entry, *, accepted: bool) -> str | None:
     """The id of the resource when the effect took place, None when it did not; journalled.
 
-    `accepted`: the API said that it would take place. `turned_away`: it said that it would not.
+    `accepted`: the API said that it would take place.
     """
     if begun.step == "create":
-        patience = 0.0 if turned_away else None
-        id = locate(context, begun, accepted=accepted, timeout=patience)
+        id = locate(context, begun, accepted=accepted)
     else:
         # An update that comes late would be one more cold start. The others come to nothing then.
-        late = begun.step == "update" and not turned_away
+        late = begun.step == "update"
         id = _watch(context, begun, context.settle_grace if late else 0.0)
     context.write(
         Entry(
-            "done" if id else "refused" if turned_away else "absent",
+            "done" if id else "absent",
             context.clock.now(),
             address=begun.address,
             key=begun.key,
