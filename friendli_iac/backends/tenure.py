@@ -22,7 +22,7 @@ from friendli_iac.errors import StateError
 
 PROMPT = 5.0  # seconds: an effect follows its `begin` this soon, or the lock is looked at once more
 LOOKS = 3  # that may take longer
-FRESH = 3600.0  # seconds: for so long at least, what keeps us from writing is not cleared away
+FRESH = 3600.0  # seconds: in less, no lock is taken over so often that our fence is cleared away
 
 
 class Tenure:

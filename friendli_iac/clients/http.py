@@ -128,10 +128,8 @@ class Http:
         body: Mapping[str, Any] | None = None,
         headers: Mapping[str, str] | None = None,
     ) -> dict[str, Any]:
-        """Sends once. Unreachable means: whether it took effect is not known.
-
-        While the API wants a pause nothing is sent, and it counts as turned away: what was begun
-        long ago may be another one's to send by now.
+        """Sends once. Unreachable means: whether it took effect is not known; with status 429, that
+        it was turned away, as here while the API wants a pause: later, it may be another one's.
         """
         if (wait := self._pause_until - time.monotonic()) > 0:
             raise Unreachable(

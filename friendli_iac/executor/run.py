@@ -27,9 +27,7 @@ from friendli_iac.executor.look import look, wait_for
 from friendli_iac.executor.proof import Served, version_is_needed
 from friendli_iac.resources.base import Health, Step
 
-Result = Literal[
-    "applied", "sent", "failed", "rolled back", "timed out", "cancelled", "skipped"
-]  # fmt: skip
+Result = Literal["applied", "sent", "failed", "rolled back", "timed out", "cancelled", "skipped"]
 # What can only be done to what serves.
 AFTER_PROOF = ("sleep",)
 
