@@ -10,7 +10,6 @@ from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from typing import TYPE_CHECKING, Any
 
-from friendli_iac.cli.checkout import commit_id
 from friendli_iac.cli.console import Console
 from friendli_iac.cli.planning import print_plan
 from friendli_iac.errors import Cancelled, FriendliIacError, Refused, RolledBack, UsageError
@@ -52,7 +51,6 @@ class Run:
         apply_options = ApplyOptions(
             **how,
             allow_destroy=named if sure and not saved else None,
-            commit_id=commit_id(self._session.environ, self._session.project.root),
         )
 
         def noted(planner: Callable[..., Plan]) -> Plan:

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from friendli_iac.cli.checkout import project_name
+from friendli_iac.cli.checkout import commit_id, project_name
 from friendli_iac.cli.console import Console
 from friendli_iac.cli.options import SECONDS, Reading, Target
 from friendli_iac.errors import AuthError, Cancelled, StateError, UsageError
@@ -120,6 +120,7 @@ class Session:
             reporter=reporter,
             project=project_name(self.project),
             environment=self.environment,
+            commit=commit_id(self.environ, self.project.root),
             environ=self.environ,
             parallelism=parallelism,
             on_team=self.http.use_team if self.http else lambda team: None,

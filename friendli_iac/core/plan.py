@@ -8,6 +8,7 @@ from typing import Any
 
 from friendli_iac.core.canonical import digest
 from friendli_iac.core.diff import FieldChange
+from friendli_iac.core.finding import Finding
 from friendli_iac.core.preflight import Check
 from friendli_iac.core.state import Applied, Fence, Pin, Trial, trial_from_json
 from friendli_iac.errors import UsageError
@@ -77,6 +78,7 @@ class Change:
     based_on: str = ""  # digest of what state held for this address
     cost_before: tuple[float, float] | None = None  # dollars per hour, fewest and most replicas
     cost_after: tuple[float, float] | None = None
+    surge: float | None = 0.0  # dollars per hour more, at most, while it is rolled out
     trial: Trial | None = None
     pin: Pin | None = None
     unpins: bool = False
@@ -141,7 +143,12 @@ class Refusal:
 
 @dataclass(frozen=True)
 class Plan:
-    """What to do, in order. `listed` are the ids that each project held when the plan was made."""
+    """What to do, in order. `listed` are the ids that each project held when the plan was made.
+
+    `project`, `environment` and `commit` say whose it is and what it was made from; `created` and
+    `expires` are times as RFC 3339 has them, in UTC (empty: never). `prices` says where the costs come from.
+    `override` is why it may be applied though `findings` deny it.
+    """
 
     plan_id: str
     lineage: str
@@ -157,6 +164,19 @@ class Plan:
     listed: Mapping[str, list[str]] = field(default_factory=dict)
     narrowed: str = ""  # what was asked for, when it is not the whole project
     drift: tuple[Drift, ...] = ()
+    project: str = ""
+    environment: str = ""
+    commit: str = ""
+    created: str = ""
+    expires: str = ""
+    prices: str = ""
+    findings: tuple[Finding, ...] = ()
+    override: str = ""
+
+    @property
+    def denied(self) -> bool:
+        """Whether a rule keeps it from being applied."""
+        return not self.override and any(finding.denies for finding in self.findings)
 
     @property
     def pending_changes(self) -> tuple[Change, ...]:
@@ -212,6 +232,7 @@ class Plan:
             fields["changes"] = tuple(_change(change) for change in fields["changes"])
             fields["refusals"] = tuple(Refusal(**refusal) for refusal in fields["refusals"])
             fields["drift"] = tuple(Drift(**drift) for drift in fields["drift"])
+            fields["findings"] = tuple(Finding(**finding) for finding in fields["findings"])
             for key in ("notes", "unsettled"):
                 fields[key] = tuple(fields[key])
             return cls(**fields)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
 from typing import Any
 from uuid import uuid4
 
@@ -37,14 +38,13 @@ from friendli_iac.resources.base import Address
 
 @dataclass(frozen=True)
 class ApplyOptions:
-    """How to apply. Times in seconds. `commit_id` is of the manifests' repository. `allow_destroy`
-    are addresses, or `*` for all of them; None when somebody looked at the plan and said yes.
+    """How to apply. Times in seconds. `allow_destroy` are addresses, or `*` for all of them; None
+    when somebody looked at the plan and said yes.
     """
 
     parallelism: int = 16
     timeout: float = 1800.0
     settle_grace: float = 120.0
-    commit_id: str = ""
     lock_timeout: float = 0.0
     no_wait: bool = False
     continue_on_error: bool = False
@@ -76,6 +76,7 @@ class Engine:
     reporter: Reporter
     project: str = ""
     environment: str = ""
+    commit: str = ""  # of the manifests' repository
     environ: Mapping[str, str] = field(default_factory=dict)
     clock: Clock = field(default_factory=SystemClock)
     parallelism: int = 16
@@ -138,6 +139,10 @@ class Engine:
             tool_version=__version__,
             manifest="",
             notes=tuple(notes),
+            project=self.project,
+            environment=self.environment,
+            commit=self.commit,
+            created=datetime.fromtimestamp(self.clock.now(), UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),
         )
         if destroy:  # the plan of a project that wants nothing
             read_wishes, selection = dict, replace(selection, complete=True)
@@ -225,7 +230,7 @@ class Engine:
             clock=self.clock,
             reporter=self.reporter,
             by=who(self.environ),
-            commit_id=options.commit_id,
+            commit_id=self.commit,
             timeout=options.timeout,
             settle_grace=options.settle_grace,
             quiet=quiet,

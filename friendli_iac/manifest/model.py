@@ -123,6 +123,20 @@ class Variable:
 
 
 @dataclass(frozen=True)
+class Environment:
+    """What friendli-iac.yaml says of one environment. `project` is the Friendli project, `overlays`
+    and `manifests` are files, folders and patterns: patches of the base, and documents beside it.
+    """
+
+    name: str
+    variables: Mapping[str, Any] = field(default_factory=dict)
+    state: str | None = None
+    project: str | None = None
+    overlays: tuple[str, ...] = ()
+    manifests: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
 class Project:
     """The settings of a project: friendli-iac.yaml (`file`), or none of it, and its folder."""
 
@@ -134,4 +148,5 @@ class Project:
     state: str | None = None
     siblings: tuple[str, ...] = ()
     defaults: Mapping[str, dict[str, Any]] = field(default_factory=dict)
+    environments: Mapping[str, Environment] = field(default_factory=dict)
     document: Document | None = field(default=None, repr=False, compare=False)
