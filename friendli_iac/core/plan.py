@@ -146,8 +146,8 @@ class Plan:
     """What to do, in order. `listed` are the ids that each project held when the plan was made.
 
     `project`, `environment` and `commit` say whose it is and what it was made from; `created` and
-    `expires` are times as RFC 3339 has them, in UTC (empty: never). `prices` says where the costs come from.
-    `override` is why it may be applied though `findings` deny it.
+    `expires` are times as RFC 3339 has them, in UTC (empty: never). `prices` says where the costs
+    come from. `override` is why it may be applied though `findings` deny it.
     """
 
     plan_id: str

@@ -5,7 +5,6 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from datetime import UTC, datetime
 from typing import Any
 from uuid import uuid4
 
@@ -34,6 +33,7 @@ from friendli_iac.executor.run import Outcome, execute
 from friendli_iac.executor.settle import settle_all
 from friendli_iac.resources import KINDS
 from friendli_iac.resources.base import Address
+from friendli_iac.review.times import rfc3339
 
 
 @dataclass(frozen=True)
@@ -142,7 +142,7 @@ class Engine:
             project=self.project,
             environment=self.environment,
             commit=self.commit,
-            created=datetime.fromtimestamp(self.clock.now(), UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),
+            created=rfc3339(self.clock.now()),
         )
         if destroy:  # the plan of a project that wants nothing
             read_wishes, selection = dict, replace(selection, complete=True)
