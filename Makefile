@@ -36,14 +36,14 @@ lint: $(VENV)/.dev
 	$(VENV)/bin/lint-imports
 
 fresh: $(VENV)/.dev
-	$(RUN) friendli_iac.manifest.schema --check schemas
+	$(RUN) scripts.schemas --check
 	$(RUN) scripts.docs --check
 
 docs: schemas
 	$(RUN) scripts.docs --write
 
 schemas: $(VENV)/.dev
-	$(RUN) friendli_iac.manifest.schema --write schemas
+	$(RUN) scripts.schemas --write
 
 golden: $(VENV)/.dev
 	UPDATE_GOLDEN=1 $(RUN) pytest tests/scenarios

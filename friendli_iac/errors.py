@@ -15,6 +15,7 @@
     ├── SettleError             4   an interrupted apply left something only a person can decide
     ├── Refused                 5   protection or policy forbids it; nothing was sent
     ├── StalePlan               6   what the plan was made from has moved
+    │   └── NotApproved         6   another plan was approved than what would be done now
     ├── Locked                  7   another apply is at work
     ├── Cancelled               8   Ctrl-C or SIGTERM
     └── TimedOut                9   the service did not get there in time
@@ -195,6 +196,18 @@ class StalePlan(FriendliIacError):
             safe="Nothing was sent for what has moved.",
             next="Make a new plan, review it, and apply that.",
         )
+
+
+class NotApproved(StalePlan):
+    """`approved` and `planned` are the digests; `moved` is what is known to have changed."""
+
+    def __init__(self, approved: str, planned: str, moved: Sequence[str]) -> None:
+        super().__init__(moved)
+        self.approved, self.planned = approved, planned
+        why = f": {'; '.join(moved)}" if moved else ""
+        self.args = (f"approved was {approved}, and the plan is {planned} now{why}",)
+        self.safe = "Nothing was sent."
+        self.next = "Have the new plan reviewed, and apply what was approved then."
 
 
 class Locked(FriendliIacError):

@@ -28,7 +28,8 @@ from friendli_iac.cli.options import with_apply, with_manifests, with_selection,
 from friendli_iac.emulator import Emulator
 from friendli_iac.manifest.schema import manifest_schema, settings_schema
 from friendli_iac.resources import KINDS, TEMPLATES
-from friendli_iac.resources.instances import GPUS, LIST_PRICES, LIST_PRICES_DATE, counts
+from friendli_iac.resources.instances import GPUS, counts
+from friendli_iac.resources.prices import LIST_PRICES
 from friendli_iac.resources.spec import SpecModel, leaves, submodel
 
 DOCS = Path(__file__).resolve().parent.parent / "docs"
@@ -94,10 +95,10 @@ def manifest_reference() -> str:
     return MANIFEST.format(
         envelope=_table(("field", "type", ""), map(_described, envelope, envelope.values())),
         kinds=kinds,
-        date=LIST_PRICES_DATE,
+        date=LIST_PRICES.as_of,
         instances=_table(
             ("`gpu`", "`count`", "price"),
-            ((gpu, ", ".join(map(str, counts(gpu))), _price(LIST_PRICES.get(gpu))) for gpu in GPUS),
+            ((gpu, ", ".join(map(str, counts(gpu))), _price(LIST_PRICES.of(gpu))) for gpu in GPUS),
         ),
         settings=_table(
             ("field", "type", ""),

@@ -68,7 +68,7 @@ def test_drift_tells_everything_and_how_to_import_it(ours: Project, emulator: Em
         "$7.80 /h   by user-7\n" in found.out
     )
     assert f"    friendli-iac import Endpoint/old-test {made['id']}\n" in found.out
-    assert "1 not ours, $7.80 /h at list prices" in found.out
+    assert "1 not ours, $7.80 /h (list prices of 2025-09)" in found.out
     assert writes(emulator) == []
     (one,) = ours.run("drift", "--unmanaged", "--format", "json").json["unmanaged"]
     assert one["creator"] == "user-7"

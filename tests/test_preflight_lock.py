@@ -10,6 +10,7 @@ import pytest
 
 from friendli_iac.core.diff import FieldChange
 from friendli_iac.core.plan import Change, Plan
+from friendli_iac.core.planfile import from_file, to_file
 from friendli_iac.core.preflight import REPO, REVISION
 from friendli_iac.core.scene import Wish
 from friendli_iac.core.state import Applied, Pin, Resource, State
@@ -209,7 +210,7 @@ def test_a_plan_has_the_checks_of_its_changes(env: dict[str, str], hub: FakeHub)
     assert [check.level for check in made.changes[0].checks] == ["ok"] * 4
     assert made.refusals == ()
     assert made.digest == plan(change("create")).digest
-    assert Plan.from_file(made.to_file()).changes[0].checks == made.changes[0].checks
+    assert from_file(to_file(made)).changes[0].checks == made.changes[0].checks
 
 
 def test_a_failure_refuses_the_plan(env: dict[str, str], hub: FakeHub) -> None:

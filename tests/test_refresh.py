@@ -8,7 +8,7 @@ from dataclasses import replace
 import httpx
 import pytest
 
-from friendli_iac.core.plan import Plan
+from friendli_iac.core.planfile import from_file
 from friendli_iac.emulator import Emulator
 from friendli_iac.emulator.clock import timestamp
 
@@ -90,7 +90,7 @@ def test_a_plan_keeps_drift_apart_from_what_the_manifest_asks_for(
 def test_drift_is_in_a_saved_plan_and_not_in_its_digest(ours: Project, emulator: Emulator) -> None:
     emulator.change(id_of(ours, "a"), autoscalingPolicy=WIDER)
     assert ours.run("plan", "--out", "x.plan").code == 0
-    saved = Plan.from_file(json.loads((ours.root / "x.plan").read_text()))
+    saved = from_file(json.loads((ours.root / "x.plan").read_text()))
     assert [one.path for one in saved.drift] == ["autoscaling.maxReplicas"]
     assert replace(saved, drift=()).digest == saved.digest
     assert ours.run("apply", "x.plan").code == 0

@@ -24,15 +24,21 @@ KNOWN = (
 
 @dataclass(frozen=True)
 class Places:
-    """Opens backends. `root` is the project's folder: an errored state is left there. `environ` has
-    the credentials; `lease` and `quiet` are in seconds.
+    """Opens backends. `root` is the project's folder: an errored state is left there, one for each
+    environment. `environ` has the credentials; `lease` and `quiet` are in seconds.
     """
 
     root: Path
     environ: Mapping[str, str]
+    environment: str = ""
     lease: float = LEASE
     quiet: float = QUIET
     sleep: Callable[[float], None] = time.sleep
+
+    @property
+    def errored(self) -> Path:
+        """Where a state is left that could not be stored."""
+        return self.root / (f"{NAME}.{self.environment}" if self.environment else NAME)
 
     def open(self, where: str, *, base: Path, trusted: bool, revive: bool = False) -> Backend:
         """The backend at an address; paths are as seen from `base`. `trusted`: a person has said
@@ -52,7 +58,7 @@ class Places:
             self._store(scheme, where, trusted),
             lease=self.lease,
             quiet=self.quiet,
-            errored=self.root / NAME,
+            errored=self.errored,
             revive=revive,
             clocks=Clocks(sleep=self.sleep),
         )

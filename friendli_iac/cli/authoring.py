@@ -121,14 +121,14 @@ def new(console: Console, /, name: str, kind: str, file: str | None, **options: 
     With the options that people look for as comments. Overwrites nothing; sends nothing.
     """
     from friendli_iac.cli.session import opened
-    from friendli_iac.manifest.files import read_files
+    from friendli_iac.manifest.choice import read_files
     from friendli_iac.manifest.write import create_text, exists
 
     target = take_target(options)
     _check_name(name)
     if kind != "Endpoint" and any(value is not None for value in options.values()):
         raise UsageError(f"--repo, --gpu, --count and --project say nothing of an {kind}")
-    with opened(target, console, online=False) as session:
+    with opened(target, console, online=False, any_environment=True) as session:
         project = session.project
         path = Path(file) if file else _place(project) / f"{name}.yaml"
         said = project.defaults.get(kind, {})
@@ -141,7 +141,7 @@ def new(console: Console, /, name: str, kind: str, file: str | None, **options: 
             return 0
         create_text(path, text)
         console.err(f"wrote  {_shown(path)}")
-        if path.resolve() not in read_files(project):
+        if path.resolve() not in read_files(project, session.chosen):
             console.err(
                 f"note: the project does not read {_shown(path)}: add it to `manifests:` in "
                 "friendli-iac.yaml"
@@ -233,6 +233,7 @@ def loader(session: Session, reading: Reading) -> Callable[[Mapping[str, str]], 
             environ=session.environ,
             allow_env=reading.allow_env,
             unsaved=unsaved,
+            environment=session.chosen or next(iter(session.project.environments.values()), None),
         )
         session.console.hide(*manifest.sensitive)
         return manifest

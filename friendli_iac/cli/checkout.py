@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import subprocess
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -33,8 +33,29 @@ def project_name(project: Project) -> str:
     # Without the host, which ssh and https may call by different names, and who is let in.
     path = re.sub(r"^(\w+://[^/]*/|[^/]*:|/)", "", origin).strip("/")
     repository = path.removesuffix(".git")
-    folder = _git(project.root, "rev-parse", "--show-prefix").rstrip("/") if repository else ""
+    folder = folder_in_repository(project.root) if repository else ""
     return f"{repository}/{folder}".rstrip("/")
+
+
+def folder_in_repository(folder: Path) -> str:
+    """Where a folder is in its repository; empty for the top of it, and without git."""
+    return _git(folder, "rev-parse", "--show-prefix").rstrip("/")
+
+
+def in_repository(environ: Mapping[str, str]) -> Callable[[str], str]:
+    """Says where a file of a message is from the root of the repository, which is what CI systems
+    understand wherever the command ran; empty when it is not in it.
+    """
+    top = _git(Path(), "rev-parse", "--show-toplevel")
+    named = (environ.get(name) for name in ("GITHUB_WORKSPACE", "CI_PROJECT_DIR"))
+    roots = [Path(root).resolve() for root in (top, *named, ".") if root]
+
+    def locate(file: str) -> str:
+        path = Path(file).resolve()
+        root = next((root for root in roots if path.is_relative_to(root)), None)
+        return path.relative_to(root).as_posix() if root else ""
+
+    return locate
 
 
 def _git(folder: Path, *arguments: str) -> str:

@@ -110,7 +110,7 @@ def _declared(session: Session, unsaved: Mapping[str, str]) -> Mapping[Address, 
 
 def _write_all(session: Session, out: Path, texts: Mapping[str, str]) -> Mapping[Address, Declared]:
     """Writes manifests into the folder at hand, called `out` by the user; what is declared then."""
-    from friendli_iac.manifest.files import read_files
+    from friendli_iac.manifest.choice import read_files
     from friendli_iac.manifest.write import create_text, exists
 
     for name in texts:
@@ -123,7 +123,7 @@ def _write_all(session: Session, out: Path, texts: Mapping[str, str]) -> Mapping
     for name, text in files.items():
         create_text(Path(name), text)
         session.console.err(f"wrote  {out / name}")
-    if not {Path(name).resolve() for name in texts} <= read_files(session.project):
+    if not {Path(name).resolve() for name in texts} <= read_files(session.project, session.chosen):
         session.console.err(
             f"note: the project does not read {out}: add it to `manifests:` in friendli-iac.yaml"
         )

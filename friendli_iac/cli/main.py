@@ -29,10 +29,12 @@ Exit codes:
 # Each with the module that has it.
 COMMANDS = {
     "init": "project", "new": "authoring", "set": "authoring", "export": "exporting",
-    "validate": "project", "schema": "project", "preflight": "preflighting",
+    "validate": "project", "render": "rendering", "promote": "promoting", "schema": "project",
+    "preflight": "preflighting",
     "plan": "planning", "apply": "applying", "destroy": "applying", "show": "planning",
+    "comment": "commenting", "approved": "commenting", "issue": "issuing",
     "drift": "drifting",
-    "status": "watching", "history": "watching", "reap": "reaping",
+    "status": "watching", "cost": "costing", "history": "watching", "reap": "reaping",
     "rollback": "rolling", "output": "states", "import": "adopting", "state": "states",
     "unlock": "unlocking", "doctor": "checking", "emulator": "checking",
 }  # fmt: skip
@@ -97,6 +99,13 @@ def run(arguments: list[str], console: Console) -> int:
     """The exit code of one command line. Nothing but defects of ours comes out as an exception,
     and those only with FRIENDLI_IAC_DEBUG.
     """
+    code = _run(arguments, console)
+    if console.events:
+        console.events.end(code)
+    return code
+
+
+def _run(arguments: list[str], console: Console) -> int:
     try:
         result = cli.main(arguments, prog_name="friendli-iac", standalone_mode=False, obj=console)
         return int(result or 0)

@@ -15,6 +15,9 @@ from friendli_iac.cli.console import Console
 F = TypeVar("F", bound=Callable[..., Any])
 
 
+LONGEST_REASON = 200  # characters
+
+
 class Seconds(click.ParamType):  # type: ignore[type-arg]  # generic in new versions only
     """A duration such as 90s, 5m, 1h30m; a bare number counts seconds."""
 
@@ -46,6 +49,7 @@ class Target:
     base_url: str | None
     emulator: bool
     verbose: int
+    events: Path | None = None  # where what happens is written to, too
 
 
 @dataclass(frozen=True)
@@ -80,7 +84,8 @@ def with_target(function: F) -> F:
             click.option(
                 "--env", "environment", metavar="NAME", envvar="FRIENDLI_IAC_ENV", default="",
                 callback=_environment,
-                help="The environment that is meant: its state must be of the same one.",
+                help="The environment that is meant, one of those in friendli-iac.yaml. Its state "
+                "must be of the same one.",
             ),
             click.option(
                 "--base-url", metavar="URL", envvar="FRIENDLI_BASE_URL",
@@ -167,6 +172,33 @@ def with_replace(function: F) -> F:
     )(function)
 
 
+def _reason(context: click.Context, param: click.Parameter, value: str | None) -> str:
+    """One line that can stand in a table, and that says something."""
+    text = (value or "").strip()
+    if value is not None and not (text and text.isprintable() and len(text) <= LONGEST_REASON):
+        raise click.BadParameter(f"say why, in one line of {LONGEST_REASON} characters at most")
+    return text
+
+
+def with_policy_file(function: F) -> F:
+    """Adds --policy."""
+    return click.option(
+        "--policy", "policy", type=click.Path(path_type=Path, dir_okay=False), metavar="FILE",
+        envvar="FRIENDLI_IAC_POLICY",
+        help="Rules that hold beside those of friendli-iac.yaml, from a protected place.",
+    )(function)  # fmt: skip
+
+
+def with_policy(function: F) -> F:
+    """Adds --policy and --override."""
+    return with_policy_file(
+        click.option(
+            "--override", metavar="REASON", callback=_reason,
+            help="Do it though rules deny it. The reason is recorded.",
+        )(function)
+    )  # fmt: skip
+
+
 def with_preflight(function: F) -> F:
     """Adds --no-preflight."""
     return click.option(
@@ -184,8 +216,23 @@ def with_retry(function: F) -> F:
     )(function)  # fmt: skip
 
 
+def _events(context: click.Context, param: click.Parameter, value: Path | None) -> Path | None:
+    if value == Path("-"):
+        raise click.BadParameter("events go to a file: stdout has what --format says")
+    return value
+
+
+def with_events(function: F) -> F:
+    """Adds --events."""
+    return click.option(
+        "--events", type=click.Path(path_type=Path, dir_okay=False), callback=_events,
+        metavar="FILE", help="Also write what happens to this file, as lines of JSON.",
+    )(function)  # fmt: skip
+
+
 def with_apply(function: F) -> F:
     """Adds how to carry out a plan."""
+    function = with_events(function)
     for option in reversed(
         (
             click.option("--yes", "-y", is_flag=True, help="Do not ask."),
@@ -230,7 +277,10 @@ def with_format(*formats: str) -> Callable[[F], F]:
 def take_target(options: dict[str, Any]) -> Target:
     """Takes the options of `with_target` out of a command's arguments."""
     names = ("chdir", "state", "environment", "base_url", "emulator", "verbose")
-    return Target(**{name: options.pop(name) for name in names})
+    where = {name: options.pop(name) for name in names}
+    if where["chdir"] != Path():  # absolute: a command may work there several times
+        where["chdir"] = where["chdir"].resolve()
+    return Target(**where, events=options.pop("events", None))
 
 
 def take_reading(options: dict[str, Any], environ: Any) -> Reading:

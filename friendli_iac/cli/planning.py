@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import os
+import time
+from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -11,12 +14,15 @@ from click.core import ParameterSource
 
 from friendli_iac.cli.console import Console
 from friendli_iac.cli.options import (
+    SECONDS,
     Reading,
     take_reading,
     take_target,
+    with_events,
     with_format,
     with_manifests,
     with_parallelism,
+    with_policy,
     with_preflight,
     with_refresh,
     with_replace,
@@ -27,8 +33,10 @@ from friendli_iac.cli.options import (
 from friendli_iac.errors import Refused, UsageError
 
 if TYPE_CHECKING:
+    from friendli_iac.cli.session import Session
     from friendli_iac.core.plan import Plan
     from friendli_iac.engine import Selection
+    from friendli_iac.review.links import Links
 
 ADDRESSES_IN_A_HINT = 5
 
@@ -41,22 +49,31 @@ ADDRESSES_IN_A_HINT = 5
 @with_replace
 @with_retry
 @with_preflight
+@with_policy
 @with_refresh("fast", "full", "none")
 @click.option("--destroy", is_flag=True, help="Plan the end of everything in state.")
 @click.option(
     "--out", type=click.Path(path_type=Path, dir_okay=False),
     help="Save the plan, for `apply FILE`.",
 )  # fmt: skip
+@click.option("--expires", type=SECONDS, help="With --out: how long the plan may be applied.")
+@click.option(
+    "--outputs", type=click.Path(path_type=Path, dir_okay=False), metavar="FILE",
+    help="Add `key=value` lines about the plan to this file, such as $GITHUB_OUTPUT.",
+)  # fmt: skip
+@click.option("--all-environments", is_flag=True, help="Plan every environment, as one review.")
+@with_events
 @click.option("--detailed-exitcode", is_flag=True, help="Exit with 2 when there are changes.")
-@with_format("text", "json", "markdown")
+@with_format("text", "json", "markdown", "html")
 @click.pass_context
 def plan(context: click.Context, /, format_: str, parallelism: int, **options: Any) -> int:
     """Show what an apply would do.
 
     Sends nothing, locks nothing, wakes nothing.
     """
-    from friendli_iac.cli.progress import Lines
+    from friendli_iac.cli.planfiles import plan_key, save_plan, write_outputs
     from friendli_iac.cli.session import opened
+    from friendli_iac.review.times import rfc3339
 
     console: Console = context.obj
     target, reading = take_target(options), take_reading(options, os.environ)
@@ -66,44 +83,106 @@ def plan(context: click.Context, /, format_: str, parallelism: int, **options: A
             safe="Nothing was sent.",
             next="Narrow it with --target ADDR or --selector LABEL=VALUE.",
         )
+    _check_options(context)
+    if options["all_environments"]:
+        from friendli_iac.cli.planning_all import plan_all
+
+        return plan_all(context, target, reading, format_)
+    key = plan_key(console) if options["out"] else ""  # a bad one is told before there is any work
     with opened(target, console) as session:
-        session.preflight = not options["no_preflight"]
-        selection = selected(reading, options)
-        engine = session.engine(Lines(console), parallelism)
-        made = engine.plan(
-            lambda: session.manifest(reading).resources, selection, destroy=options["destroy"]
-        )
-        reads = session.http.count if session.http else 0
-    if options["out"] and not made.refusals:
-        _save(made, options["out"])
-    print_plan(console, made, format_, reads=reads)
-    if made.refusals:
-        saved = ", and no plan was saved" if options["out"] else ""
-        console.err(f"refused: mend what is named above, then plan again. Nothing was sent{saved}.")
-        return Refused.exit_code
+        made, reads = made_plan(session, reading, context)
     if options["out"]:
+        if options["expires"]:
+            made = replace(made, expires=rfc3339(time.time() + options["expires"]))
+        save_plan(made, options["out"], key)  # a refused one, too: reviewers are to see why
+    if options["outputs"]:
+        write_outputs([made], options["outputs"], options["out"])
+    print_plan(console, made, format_, reads=reads)
+    saved = "; it was saved to be shown, and no apply takes it" if options["out"] else ""
+    if options["override"] and not made.override:
+        console.err("note: no rule denies it, so there is nothing to override")
+    if made.refusals:
+        console.err(f"refused: mend what is named above, then plan again. Nothing was sent{saved}.")
+    elif made.denied:
+        rules = ", ".join(dict.fromkeys(one.rule for one in made.findings if one.denies))
+        console.err(f"denied by {rules}. Nothing was sent{saved}.")
+        console.err(
+            "  next: mend what is named above, or say why it must be done all the same, which is "
+            "recorded: --override REASON"
+        )
+    elif options["out"]:
         console.err(f"next: friendli-iac apply {options['out']}")
     elif made.pending_changes or made.unsettled:
-        console.err(f"next: {_apply_command(context, made)}")
-    work = made.pending_changes or made.unsettled or any(c.held for c in made.changes)
-    return 2 if options["detailed_exitcode"] and work else 0
+        console.err(f"next: {apply_command(context, made)}")
+    return code_of(made, options["detailed_exitcode"])
+
+
+def _check_options(context: click.Context) -> None:
+    """UsageError for options that make no sense together."""
+    given = context.params
+    by_hand = context.get_parameter_source("environment") == ParameterSource.COMMANDLINE
+    if given["expires"] is not None and not given["out"]:
+        raise UsageError(
+            "--expires is about a saved plan", safe="Nothing was sent.", next="Use it with --out."
+        )
+    if given["expires"] is not None and given["expires"] <= 0:
+        raise UsageError(
+            "--expires: a plan that has expired already helps nobody", safe="Nothing was sent."
+        )
+    if given["all_environments"] and (given["out"] or by_hand):
+        raise UsageError(
+            "--all-environments is for a look at all of them: neither --out nor --env goes with it",
+            safe="Nothing was sent.",
+            next="To save a plan, choose one: friendli-iac plan --env NAME --out FILE",
+        )
+
+
+def made_plan(session: Session, reading: Reading, context: click.Context) -> tuple[Plan, int]:
+    """The plan that the command line asks for, and how many reads it took."""
+    from friendli_iac.cli.progress import Lines
+
+    options = context.params
+    session.preflight = not options["no_preflight"]
+    session.policy, session.override = options["policy"], options["override"]
+    engine = session.engine(Lines(session.console), options["parallelism"])
+    made = engine.plan(
+        lambda: session.manifest(reading).resources,
+        selected(reading, options),
+        destroy=options["destroy"],
+    )
+    if session.console.events:
+        session.console.events.plan(made)
+    return made, session.http.count if session.http else 0
+
+
+def code_of(plan: Plan, detailed: bool) -> int:
+    """The exit code of a plan."""
+    if plan.refusals or plan.denied:
+        return Refused.exit_code
+    work = plan.pending_changes or plan.unsettled or any(c.held for c in plan.changes)
+    return 2 if detailed and work else 0
 
 
 @click.command()
 @click.argument("planfile", required=False, type=click.Path(path_type=Path, dir_okay=False))
 @with_target
-@with_format("text", "json", "markdown")
+@with_format("text", "json", "markdown", "html")
 @click.pass_obj
 def show(console: Console, /, planfile: Path | None, format_: str, **options: Any) -> int:
     """Show a saved plan, or everything in state."""
+    from friendli_iac.cli.planfiles import load_plan
     from friendli_iac.cli.session import opened
     from friendli_iac.cli.states import print_resources
 
+    if not planfile and format_ in ("markdown", "html"):
+        raise UsageError(
+            f"--format {format_} is for plans",
+            safe="Nothing was sent.",
+            next=f"friendli-iac show PLANFILE --format {format_}",
+        )
     with opened(take_target(options), console, online=False) as session:
         if planfile:
-            print_plan(console, load_plan(planfile), format_)
-        elif format_ == "markdown":
-            raise UsageError("--format markdown is for plans", next="friendli-iac show PLANFILE")
+            print_plan(console, load_plan(planfile, console), format_)
         else:
             print_resources(session, format_, details=True)
     return 0
@@ -128,58 +207,46 @@ def print_plan(
 ) -> None:
     """The plan, as data."""
     if format_ == "json":
-        console.out_json(plan.to_json())
-    elif format_ == "markdown":
+        from friendli_iac.core.planfile import to_json
+
+        console.out_json(to_json(plan))
+    elif format_ == "text":
+        from friendli_iac.review.text import render as text
+        from friendli_iac.review.words import headline
+
+        with console.group(f"Plan {plan.environment}".strip() + f": {headline(plan)}"):
+            console.out(text(plan, reads=reads, paint=console.paint), newline=False)
+    else:
+        print_review(console, [plan], format_)
+
+
+def print_review(console: Console, plans: Sequence[Plan], format_: str) -> None:
+    """Plans as one page for a reviewer: `markdown` or `html`."""
+    links = _links(plans[0])
+    if format_ == "markdown":
         from friendli_iac.review.markdown import render as markdown
 
-        console.out(markdown(plan), newline=False)
+        console.out(markdown(plans, links=links), newline=False)
     else:
-        from friendli_iac.review.text import render as text
+        from friendli_iac.review.html import render as html
 
-        console.out(text(plan, reads=reads, paint=console.paint), newline=False)
-
-
-def _save(plan: Plan, path: Path) -> None:
-    import json
-
-    from friendli_iac.backends.files import Files
-
-    try:
-        Files().replace(path, json.dumps(plan.to_file(), indent=1, ensure_ascii=False).encode())
-    except OSError as error:
-        raise UsageError(
-            f"cannot save the plan as {path}: {error.strerror}",
-            safe="Nothing was sent.",
-            next="Name another file with --out.",
-        ) from error
+        console.out(html(plans, links=links), newline=False)
 
 
-def load_plan(path: Path) -> Plan:
-    """The plan in a file. UsageError when there is none, or it was changed."""
-    import json
+def _links(plan: Plan) -> Links:
+    """Links to the manifests at the commit of the plan, where CI says where they are."""
+    from friendli_iac.cli.checkout import folder_in_repository
+    from friendli_iac.review.links import links_from
 
-    from friendli_iac.core.plan import Plan
-
-    again = "Make one with friendli-iac plan --out FILE."
-    try:
-        document = json.loads(path.read_bytes())
-    except OSError as error:
-        raise UsageError(
-            f"cannot read the plan {path}: {error.strerror}", safe="Nothing was sent.", next=again
-        ) from error
-    except ValueError as error:
-        raise UsageError(
-            f"{path} is no plan file: {error}", safe="Nothing was sent.", next=again
-        ) from error
-    return Plan.from_file(document if isinstance(document, dict) else {})
+    return links_from(os.environ, plan.commit, folder_in_repository(Path.cwd()))
 
 
-def _apply_command(context: click.Context, plan: Plan) -> str:
+def apply_command(context: click.Context, plan: Plan, *more: str) -> str:
     """The command line that applies what this one planned."""
     import shlex
 
-    words = ["friendli-iac", "destroy" if context.params["destroy"] else "apply"]
-    leave_out = {"destroy", "out", "detailed_exitcode", "format_"}
+    words = ["friendli-iac", "destroy" if context.params["destroy"] else "apply", *more]
+    leave_out = {"destroy", "out", "detailed_exitcode", "format_", "outputs", "all_environments"}
     for param in context.command.params:
         name = param.name or ""
         if context.get_parameter_source(name) != ParameterSource.COMMANDLINE or name in leave_out:

@@ -6,13 +6,16 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from typing import Any
 
+from friendli_iac.backends.base import Held
 from friendli_iac.cli.console import Console
+from friendli_iac.errors import FriendliIacError
 from friendli_iac.executor.context import Event, Reporter
 
+PATIENCE = 1.0  # seconds before a wait is worth a line
 HEARTBEAT = 15.0  # seconds: CI systems end jobs that say nothing
 ROWS = 20  # of the table: a live one that is higher than the terminal cannot be redrawn
 
@@ -48,6 +51,27 @@ class Lines:
             elapsed = f" ({event.elapsed:.0f} s)" if event.type == "progress" else ""
             mark = {"done": "ok: ", "failed": "FAILED: "}.get(event.type, "")
             self._console.err(f"{event.address}: {mark}{text}{elapsed}")
+
+
+class LockWait:
+    """Says who holds the lock that is waited for, and now and then that it is waited for still."""
+
+    def __init__(self, console: Console, now: Callable[[], float] = time.monotonic) -> None:
+        self._console = console
+        self._now = now
+        self._next: float | None = None
+
+    def beat(self, held: Callable[[], Held | None]) -> None:
+        """To be called before each pause."""
+        now = self._now()
+        if self._next is None:  # most locks are free in a moment
+            self._next = now + PATIENCE
+        elif now >= self._next:
+            self._next = now + HEARTBEAT
+            with suppress(FriendliIacError):
+                holder = held()
+                if holder:
+                    self._console.err(f"waiting for the lock: {holder.holder}")
 
 
 class Table:

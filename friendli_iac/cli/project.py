@@ -4,20 +4,28 @@ from __future__ import annotations
 
 import os
 import sys
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from friendli_iac.cli.console import Console
 from friendli_iac.cli.options import (
+    Reading,
+    Target,
     take_reading,
     take_target,
     with_format,
     with_manifests,
+    with_policy_file,
     with_target,
 )
-from friendli_iac.errors import ManifestError, Problem, UsageError
+from friendli_iac.errors import ManifestError, Problem, Refused, UsageError
+
+if TYPE_CHECKING:
+    from friendli_iac.cli.session import Session
+    from friendli_iac.core.finding import Finding
 
 SETTINGS = """\
 # yaml-language-server: $schema=.friendli-iac/friendli-iac.settings.v1.json
@@ -98,41 +106,103 @@ def init(console: Console, /, folder: Path) -> int:
 @click.command()
 @with_target
 @with_manifests
-@with_format("text", "json", "github")
+@with_policy_file
+@with_format("text", "json", "github", "sarif")
 @click.pass_obj
-def validate(console: Console, /, format_: str, **options: Any) -> int:
-    """Check the manifests.
+def validate(console: Console, /, policy: Path | None, format_: str, **options: Any) -> int:
+    """Check the manifests, and what rules say of them.
 
-    Reports all problems at once, up to 200 of them; sends nothing.
+    Reports all problems at once, up to 200 of them; sends nothing. Exits with 5 where nothing is
+    wrong but what a rule denies.
     """
-    from friendli_iac.cli.session import opened
-    from friendli_iac.review.diagnostics import render_github, render_json, render_text
+    from dataclasses import replace
+
+    from friendli_iac.cli.environments import targets, together
 
     target, reading = take_target(options), take_reading(options, os.environ)
     count = more = 0
+    wrong: dict[str, Sequence[Problem]] = {}
+    said: dict[str, Sequence[Finding]] = {}
+    try:
+        for name, where in targets(target).items():
+            documents, wrong[name], others, said[name] = _checked(console, where, reading, policy)
+            count, more = max(count, documents), max(more, others)
+    except ManifestError as error:  # in the settings, which all have
+        wrong = {"": error.problems}
+    problems = together(wrong, lambda p, only: p._replace(message=f"{p.message} ({only})"))
+    findings = together(said, lambda f, only: replace(f, message=f"{f.message} ({only})"))
+    _tell(console, format_, problems, more, findings)
+    denied = any(finding.denies for finding in findings)
+    if not problems and not denied and format_ in ("text", "github"):
+        console.err(f"valid: {count} document{'s' if count != 1 else ''}")
+    return 1 if problems else Refused.exit_code if denied else 0
+
+
+def _checked(
+    console: Console, target: Target, reading: Reading, policy: Path | None
+) -> tuple[int, Sequence[Problem], int, Sequence[Finding]]:
+    """How many documents an environment has; its problems, how many more, and what rules say."""
+    from friendli_iac.cli.session import opened
+
     problems: tuple[Problem, ...] = ()
     try:
         with opened(target, console, online=False) as session:
+            session.policy = policy
+            problems = _of_policy(session)
             manifest = session.manifest(reading)
-        count = len(manifest.resources) + len(manifest.templates)
+            count = len(manifest.resources) + len(manifest.templates)
+            return count, problems, 0, () if problems else session.judge(manifest)
     except ManifestError as error:
-        problems, more = error.problems, error.more
+        return 0, (*problems, *error.problems), error.more, ()
+
+
+def _of_policy(session: Session) -> tuple[Problem, ...]:
+    """What is wrong with the file of --policy, to be told with what is wrong elsewhere."""
+    try:
+        _ = session.guardrails
+    except ManifestError as error:
+        return error.problems
+    return ()
+
+
+def _tell(
+    console: Console,
+    format_: str,
+    problems: Sequence[Problem],
+    more: int,
+    findings: Sequence[Finding],
+) -> None:
+    """Problems and findings, for who reads them."""
+    from friendli_iac.cli.checkout import in_repository
+    from friendli_iac.review.diagnostics import render_github, render_json, render_text
+
     if format_ == "json":
-        console.out_json(render_json(problems, more))
+        console.out_json(render_json(problems, more, findings))
     elif format_ == "github":
-        console.out(render_github(problems, more), newline=False)
-    elif problems:
-        console.err(render_text(problems, console.coloured(sys.stderr), more), newline=False)
-    if not problems and format_ != "json":
-        console.err(f"valid: {count} document{'s' if count != 1 else ''}")
-    return 1 if problems else 0
+        annotations = render_github(problems, more, findings, in_repository(os.environ))
+        console.out(annotations, newline=False, commands=True)
+    elif format_ == "sarif":
+        from friendli_iac.review.sarif import render_sarif
+
+        console.out_json(render_sarif(problems, findings, in_repository(os.environ)))
+    elif problems or findings:
+        shown = render_text(problems, console.coloured(sys.stderr), more, findings)
+        console.err(shown, newline=False)
 
 
 @click.command()
 @click.option("--settings", is_flag=True, help="The schema of friendli-iac.yaml instead.")
+@click.option("--plan", is_flag=True, help="The schema of `plan --format json` instead.")
 @click.pass_obj
-def schema(console: Console, /, settings: bool) -> int:
+def schema(console: Console, /, settings: bool, plan: bool) -> int:
     """Print the JSON Schema of manifests, for editors."""
+    if settings and plan:
+        raise UsageError("--settings and --plan are two schemas", next="Ask for one at a time.")
+    if plan:
+        from friendli_iac.review.plan_schema import plan_schema
+
+        console.out_json(plan_schema())
+        return 0
     from friendli_iac.manifest.schema import manifest_schema, settings_schema
 
     console.out_json(settings_schema() if settings else manifest_schema())

@@ -111,7 +111,7 @@ def _tell(console: Console, plan: Plan) -> None:
 
 
 def _saved(plan: Plan) -> str:
-    """`$3.90-7.80 /h`: what those that end cost at list prices, at the fewest and most replicas."""
+    """`$3.90-7.80 /h`: what those that end cost, at the fewest and most replicas."""
     from friendli_iac.review.words import money
 
     known = [change.cost_before for change in plan.pending_changes if change.cost_before]

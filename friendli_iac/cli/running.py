@@ -12,7 +12,15 @@ from typing import TYPE_CHECKING, Any
 
 from friendli_iac.cli.console import Console
 from friendli_iac.cli.planning import print_plan
-from friendli_iac.errors import Cancelled, FriendliIacError, Refused, RolledBack, UsageError
+from friendli_iac.core.planfile import to_json
+from friendli_iac.errors import (
+    Cancelled,
+    FriendliIacError,
+    NotApproved,
+    Refused,
+    RolledBack,
+    UsageError,
+)
 
 if TYPE_CHECKING:
     from friendli_iac.cli.session import Session
@@ -33,7 +41,7 @@ class Run:
         self.engine: Engine | None = None  # while it applies
         self.left: dict[str, str] | None = None  # why, by address: what a reap leaves as it is
         self.finished = False  # whether all that was begun came to a good end
-        self._shown = False
+        self._shown = self._announced = False
 
     def apply(
         self,
@@ -41,16 +49,20 @@ class Run:
         operation: str = "apply",
         *,
         saved: bool = False,
+        approved: str = "",
     ) -> int:
-        """The exit code. `make` is given the planner, and returns the plan."""
+        """The exit code. `make` is given the planner, and returns the plan. What was `saved` or
+        `approved` (its digest) was agreed to already.
+        """
         from friendli_iac.cli.progress import progress
         from friendli_iac.engine import ApplyOptions, exit_code
 
         how = {n: v for n, v in self._options.items() if n in ApplyOptions.__dataclass_fields__}
         sure, named = self._options["yes"], frozenset(how.pop("allow_destroy"))
+        agreed_to = saved or bool(approved)
         apply_options = ApplyOptions(
             **how,
-            allow_destroy=named if sure and not saved else None,
+            allow_destroy=named if sure and not agreed_to else None,
         )
 
         def noted(planner: Callable[..., Plan]) -> Plan:
@@ -65,12 +77,22 @@ class Run:
             signals = stack.enter_context(_stoppable(self._console, engine.stop))
 
             def approve(plan: Plan) -> bool:
+                self._announce(plan)
+                if approved:
+                    self._as_approved(plan)
                 with signals.asking():
-                    agreed = saved or self._approved(plan, sure)
+                    agreed = agreed_to or self._approved(plan, sure)
                 return agreed and not engine.stop.is_set()
 
             try:
-                done = engine.apply(noted, apply_options, approve, operation=operation, saved=saved)
+                done = engine.apply(
+                    noted,
+                    apply_options,
+                    approve,
+                    operation=operation,
+                    saved=saved,
+                    approved=approved,
+                )
             except FriendliIacError as error:
                 self._failed(error)
                 raise
@@ -100,6 +122,18 @@ class Run:
             self._console.err(render(plan), newline=False)
         return sure or self._console.ask("Apply this?")
 
+    def _as_approved(self, plan: Plan) -> None:
+        if not self._json:
+            self._show(plan)
+        if plan is not self._plan:
+            self._console.err("note: a run of this plan was cut off: this one goes on with it")
+
+    def _announce(self, plan: Plan) -> None:
+        """To who reads events, once."""
+        if self._console.events and not self._announced:
+            self._console.events.plan(plan)
+        self._announced = True
+
     def _show(self, plan: Plan) -> None:
         if not self._shown:
             print_plan(self._console, plan)
@@ -111,6 +145,7 @@ class Run:
         """
         if self._plan is None:
             return
+        self._announce(self._plan)
         unsaved = self.engine.unsaved if self.engine else None
         if unsaved and self._json:  # what was done is done
             document = _as_json(unsaved, error.exit_code)
@@ -119,12 +154,15 @@ class Run:
             self._show_outcomes(unsaved)
         elif self._json:
             self._console.out_json(
-                {**self._console.error_document(error), "plan": self._plan.to_json()}
+                {**self._console.error_document(error), "plan": to_json(self._plan)}
             )
-        elif self._plan.refusals or isinstance(error, Refused | UsageError):
+        elif self._plan.refusals or isinstance(error, Refused | UsageError | NotApproved):
             self._show(self._plan)
 
     def _report(self, done: Report, code: int) -> None:
+        self._announce(done.plan)
+        if self._console.events:
+            self._console.events.outcomes(done.outcomes)
         if self._json:
             document = _as_json(done, code)
             if self.left is not None:
@@ -134,6 +172,8 @@ class Run:
             self._console.out_json(document)
             return
         self._show_outcomes(done)
+        if done.plan.override and done.outcomes:
+            self._console.err(f"overridden, and recorded: {done.plan.override}")
         # These say it themselves.
         if done.outcomes and code not in (0, RolledBack.exit_code, Refused.exit_code):
             self._console.err("next: friendli-iac plan shows what is left; apply goes on from here")
@@ -172,7 +212,7 @@ def _as_json(done: Report, code: int) -> dict[str, Any]:
         "exit_code": code,
         "settled": list(done.settled),
         "notices": list(done.notices),
-        "plan": done.plan.to_json(),
+        "plan": to_json(done.plan),
         "outcomes": [
             {
                 "address": outcome.address,

@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import re
 import threading
+import time
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
@@ -20,22 +21,28 @@ import click
 
 from friendli_iac.cli.checkout import commit_id, project_name
 from friendli_iac.cli.console import Console
+from friendli_iac.cli.environments import check_environment
 from friendli_iac.cli.options import SECONDS, Reading, Target
 from friendli_iac.errors import AuthError, Cancelled, StateError, UsageError
-from friendli_iac.manifest import Manifest, Project, find_project, load_manifest
+from friendli_iac.manifest import Environment, Manifest, Project, find_project, load_manifest
+from friendli_iac.manifest.environments import ENVIRONMENT, FOLDER
+from friendli_iac.resources.prices import LIST_PRICES
 
 if TYPE_CHECKING:  # what only some commands need is imported where they need it
     from friendli_iac.backends import Backend, Places
+    from friendli_iac.cli.progress import LockWait
     from friendli_iac.clients.http import Http
+    from friendli_iac.core.finding import Finding
     from friendli_iac.engine import Engine
     from friendli_iac.engine.siblings import Siblings
     from friendli_iac.executor.context import Reporter
+    from friendli_iac.manifest.policies import Guardrails
+    from friendli_iac.resources.policy import Policy
+    from friendli_iac.resources.prices import Prices
 
 DEFAULT_URL = "https://api.friendli.ai"
 EMULATOR = "emulator:"
-FOLDER = ".friendli-iac"
 EMULATOR_TOKEN = "flp_emulator"
-ENVIRONMENT = "${environment}"  # in the address of a state: the environment that is meant
 
 
 @dataclass
@@ -55,7 +62,15 @@ class Session:
     url: str = ""
     stop: threading.Event = field(default_factory=threading.Event)  # set: nothing new may start
     preflight: bool = False  # whether plans look at the models on Hugging Face
+    policy: Path | None = None  # rules from a protected place, beside those of the project
+    override: str = ""  # why what they deny is done all the same
     closing: ExitStack = field(default_factory=ExitStack)  # what to close in the end
+
+    @cached_property
+    def _waits(self) -> LockWait:
+        from friendli_iac.cli.progress import LockWait
+
+        return LockWait(self.console)
 
     @cached_property
     def places(self) -> Places:
@@ -68,7 +83,13 @@ class Session:
             if (seconds := _seconds(self.environ, f"FRIENDLI_IAC_{name.upper()}", shortest))
             is not None
         }
-        return Places(self.project.root, self.environ, sleep=self.pause, **more)
+        environment = self.chosen.name if self.chosen else ""
+        return Places(self.project.root, self.environ, environment, sleep=self.pause, **more)
+
+    @property
+    def chosen(self) -> Environment | None:
+        """What the settings say of the environment; None in a project without any."""
+        return self.project.environments.get(self.environment)
 
     @cached_property
     def backend(self) -> Backend:
@@ -85,7 +106,8 @@ class Session:
         return backend
 
     def pause(self, seconds: float) -> None:
-        """Waits; Cancelled when the user wants to stop."""
+        """Waits for the state; Cancelled when the user wants to stop."""
+        self._waits.beat(self.backend.held)
         if self.stop.wait(seconds):
             raise Cancelled("stopped as asked, while waiting", safe="What was sent is recorded.")
 
@@ -99,9 +121,44 @@ class Session:
             variable_files=reading.variable_files,
             environ=self.environ,
             allow_env=reading.allow_env,
+            environment=self.chosen,
         )
         self.console.hide(*manifest.sensitive)
         return manifest
+
+    @cached_property
+    def guardrails(self) -> Guardrails:
+        """What the file of --policy says. ManifestError with every problem."""
+        from friendli_iac.manifest.policies import Guardrails, policy_file
+
+        return policy_file(self.policy) if self.policy else Guardrails()
+
+    def judge(self, manifest: Manifest) -> tuple[Finding, ...]:
+        """What the rules say of all that is wanted."""
+        from friendli_iac.core.policy import judge_manifests
+
+        wishes = manifest.resources.values()
+        return judge_manifests(self.policies, wishes, self.prices, time.time())
+
+    @property
+    def policies(self) -> tuple[Policy, ...]:
+        """The rules of the project, and those that it cannot loosen."""
+        own = self.project.policy
+        return (*([own] if own else ()), self.guardrails.policy)
+
+    @cached_property
+    def prices(self) -> Prices:
+        """What GPUs cost. Where a limit comes from a protected place, the prices do so, too."""
+        protected, ours = self.guardrails, self.project.prices
+        if protected.prices:
+            return protected.prices
+        if ours is LIST_PRICES or all(r.name != "maxHourlyCost" for r in protected.policy.rules):
+            return ours
+        self.console.err(
+            f"note: {self.policy} limits the cost and has no prices: list prices count, and not "
+            "those of friendli-iac.yaml"
+        )
+        return LIST_PRICES
 
     def engine(self, reporter: Reporter, parallelism: int = 16) -> Engine:
         """The engine; its requests go to this session's API."""
@@ -109,6 +166,10 @@ class Session:
         from friendli_iac.engine import Engine
         from friendli_iac.engine.preflight import Preflight
 
+        if self.console.events:
+            from friendli_iac.cli.events import Teed
+
+            reporter = Teed(reporter, self.console.events)
         apis = {"Endpoint": FriendliApi(self.http)} if self.http else {}
         looks = Preflight.of(self.environ, wanted=self.preflight, emulated=self.emulated)
         self.closing.callback(looks.close)
@@ -126,6 +187,9 @@ class Session:
             on_team=self.http.use_team if self.http else lambda team: None,
             siblings=self._siblings(),
             preflight=looks,
+            prices=self.prices,
+            policies=self.policies,
+            override=lambda: self.console.redact(self.override),
             stop=self.stop,
         )
 
@@ -153,17 +217,27 @@ def _stdin() -> str:
 
 
 @contextmanager
-def opened(target: Target, console: Console, *, online: bool = True) -> Iterator[Session]:
-    """A session, and what it started, until the block ends. AuthError without a token."""
+def opened(
+    target: Target, console: Console, *, online: bool = True, any_environment: bool = False
+) -> Iterator[Session]:
+    """A session, and what it started, until the block ends. AuthError without a token, UsageError
+    where there are environments and none is chosen, but for `any_environment`.
+    """
     environ = dict(os.environ)
     console.verbosity = target.verbose
     if target.chdir != Path():
         os.chdir(target.chdir)
+    if target.events:
+        console.record(target.events)
     project = find_project(Path.cwd())
     emulated = target.emulator or target.base_url == EMULATOR
-    where = target.state or project.state or f"{FOLDER}/state.json"
+    name = target.environment
+    if name or not any_environment:
+        check_environment(project, name)
+    chosen = project.environments.get(name)
+    where = target.state or (chosen or project).state or f"{FOLDER}/state.json"
     if emulated:  # playing never mixes with production
-        where = f"{FOLDER}/emulator/state.json"
+        where = f"{FOLDER}/emulator/{f'{name}/' if chosen else ''}state.json"
     with ExitStack() as stack:
         if emulated:
             environ.setdefault("FRIENDLI_PROJECT_ID", "project-emulator")
@@ -171,8 +245,8 @@ def opened(target: Target, console: Console, *, online: bool = True) -> Iterator
             project=project,
             environ=environ,
             console=console,
-            state=_place(where, target.environment),
-            environment="" if emulated else target.environment,
+            state=where if any_environment and not name else _place(where, name),
+            environment="" if emulated and not chosen else name,
             trusted=bool(target.state) and not emulated,
             api=EMULATOR if emulated else (target.base_url or DEFAULT_URL).rstrip("/"),
             team=""
@@ -181,7 +255,8 @@ def opened(target: Target, console: Console, *, online: bool = True) -> Iterator
             emulated=emulated,
             closing=stack,
         )
-        console.hide(environ.get("HF_TOKEN", "").strip())
+        for secret in ("HF_TOKEN", "FRIENDLI_IAC_PLAN_KEY"):
+            console.hide(environ.get(secret, "").strip())
         if online:
             session.url = _start_emulator(stack, project) if emulated else session.api
             session.http = _http(session, console)

@@ -69,7 +69,6 @@ def push(
 
     FILE is what `state pull` made (- is stdin), or errored.state.json, which is removed then.
     """
-    from friendli_iac.backends.errored import NAME
     from friendli_iac.cli.progress import Lines
     from friendli_iac.cli.session import opened
     from friendli_iac.engine.transfer import push as pushed
@@ -82,7 +81,7 @@ def push(
             engine.backend = session.open(session.state, trusted=session.trusted, revive=True)
         done = pushed(engine, document, force=force, lock_timeout=lock_timeout)
         where = engine.backend.describe()
-        resolved = path is not None and path.resolve() == (session.project.root / NAME).resolve()
+        resolved = path is not None and path.resolve() == session.places.errored.resolve()
         if path and resolved:
             path.unlink(missing_ok=True)
     if format_ == "json":
@@ -150,8 +149,9 @@ def migrate(console: Console, /, source: str, place: str, **options: Any) -> int
     Copies it, reads it back, and marks the old place: whoever comes there is told where it is.
     """
     from friendli_iac.cli.progress import Lines
-    from friendli_iac.cli.session import ENVIRONMENT, opened
+    from friendli_iac.cli.session import opened
     from friendli_iac.engine.transfer import migrate as migrated
+    from friendli_iac.manifest.environments import ENVIRONMENT
 
     target = replace(take_target(options), state=place, emulator=False)
     source = source.replace(ENVIRONMENT, target.environment or ENVIRONMENT)
@@ -170,7 +170,8 @@ def migrate(console: Console, /, source: str, place: str, **options: Any) -> int
     if where is None:
         console.err("friendli-iac.yaml says so already. next: friendli-iac plan")
         return 0
-    console.err("next: write this in friendli-iac.yaml (or set FRIENDLI_IAC_STATE):")
+    block = f", below environments.{session.environment}" if session.chosen else ""
+    console.err(f"next: write this in friendli-iac.yaml{block} (or set FRIENDLI_IAC_STATE):")
     console.out(f"state: {where}")
     return 0
 
@@ -179,10 +180,11 @@ def _as_setting(session: Session, backend: Backend) -> str | None:
     """An address as the project's settings have it: a path as seen from there. None where they say
     so already.
     """
-    from friendli_iac.cli.session import ENVIRONMENT
+    from friendli_iac.manifest.environments import ENVIRONMENT
 
     where = backend.describe()
-    said = (session.project.state or "").replace(ENVIRONMENT, session.environment)
+    own = (session.chosen or session.project).state or ""
+    said = own.replace(ENVIRONMENT, session.environment)
     if said in (where, session.state):
         return None
     path = Path(where)

@@ -127,9 +127,10 @@ def status(
         else:
             rows = look_at(engine, addresses)
             if format_ == "json":
-                console.out_json(to_json(rows, engine.clock.now()))
+                console.out_json(to_json(rows, engine.clock.now(), engine.prices.words))
             else:
-                console.out(render(rows, engine.clock.now()), newline=False)
+                shown = render(rows, engine.clock.now(), engine.prices.words)
+                console.out(shown, newline=False)
     down = any(not row.serves for row in rows)
     return NOT_SERVING if detailed_exitcode and down and not watch else 0
 
@@ -141,7 +142,9 @@ def _watch(
     from friendli_iac.engine.status import look_at
 
     live = sys.stdout.isatty() and console.coloured(sys.stdout)
-    show, close = _redrawn(console) if live else (_Changes(console).show, lambda: None)
+    show, close = (
+        _redrawn(console, engine.prices.words) if live else (_Changes(console).show, lambda: None)
+    )
     rows: list[Row] = []
     try:
         while True:
@@ -163,7 +166,7 @@ def _watch(
 Show = Callable[["list[Row]", float, str], None]
 
 
-def _redrawn(console: Console) -> tuple[Show, Callable[[], None]]:
+def _redrawn(console: Console, prices: str) -> tuple[Show, Callable[[], None]]:
     """Draws the table in place; and what ends that."""
     from rich.console import Console as RichConsole
     from rich.live import Live
@@ -177,7 +180,7 @@ def _redrawn(console: Console) -> tuple[Show, Callable[[], None]]:
     live.start()
 
     def show(rows: list[Row], now: float, trouble: str) -> None:
-        text = f"{render(rows, now)}{stamp(now)}, Ctrl-C ends it"
+        text = f"{render(rows, now, prices)}{stamp(now)}, Ctrl-C ends it"
         lines = [*console.safe(text).splitlines(), *([console.safe(trouble)] if trouble else [])]
         rest = len(lines) - (screen.height - 2)
         if rest > 0:  # what is higher than the terminal cannot be redrawn

@@ -16,6 +16,20 @@ from friendli_iac.errors import Unreachable
 
 ENDPOINTS = "/dedicated/beta/endpoint"
 PAGE = 100  # the most that the API allows; its own default is 20
+COST = "/v1/team/cost"
+DAYS = 35  # on a page, the most that the API allows
+
+
+def _no_page(answer: dict[str, Any]) -> str:
+    data = answer.get("data")
+    if not isinstance(data, dict):
+        return "a page without data"
+    # Left out, such an entry would be taken for gone.
+    return next((f"no object at {id}" for id, v in data.items() if not isinstance(v, dict)), "")
+
+
+def _no_days(answer: dict[str, Any]) -> str:
+    return "" if isinstance(answer.get("data"), list) else "a page without data"
 
 
 class FriendliApi:
@@ -53,6 +67,15 @@ class FriendliApi:
             if (match := re.fullmatch(r"v?(\d+)", key))
         }
 
+    def team_cost(self, start: str, end: str) -> list[Any]:
+        """What the team was billed, day by day: `{start_time, end_time, results}`. `start` and
+        `end` are midnights of UTC as RFC 3339 has them.
+        """
+        query: dict[str, str | int] = {"start_time": start, "end_time": end, "limit": DAYS}
+        query["group_by"] = "line_item"
+        pages = self._pages(COST, query, "page", "next_page", _no_days)
+        return [day for page in pages for day in page]
+
     def infer(self, path: str, body: dict[str, Any], timeout: float) -> tuple[dict[str, Any], str]:
         """Sends one inference request, and once only: it costs money. The answer, and its text.
         `timeout` is in seconds, for the whole of it.
@@ -75,15 +98,23 @@ class FriendliApi:
         """Deletes it for good."""
         self.http.send("DELETE", _path(id), None, _keyed(key))
 
-    def _pages(self, path: str, params: dict[str, str]) -> Iterator[dict[str, dict[str, Any]]]:
+    def _pages(
+        self,
+        path: str,
+        params: dict[str, str | int],
+        asked: str = "cursor",
+        told: str = "nextCursor",
+        flaw: Callable[[dict[str, Any]], str] = _no_page,
+    ) -> Iterator[Any]:
+        """The data of every page. The cursor is `asked` for by one name, and `told` by another."""
         cursor, seen = "", set()
         while True:
-            query: dict[str, str | int] = {**params, "limit": PAGE}
+            query: dict[str, str | int] = {"limit": PAGE, **params}
             if cursor:
-                query["cursor"] = cursor
-            answer = self.http.get(path, query, flaw=_no_page)
+                query[asked] = cursor
+            answer = self.http.get(path, query, flaw=flaw)
             yield answer["data"]
-            cursor = str(answer.get("nextCursor") or "")
+            cursor = str(answer.get(told) or "")
             if not cursor:
                 return
             if cursor in seen:
@@ -103,14 +134,6 @@ def _without(*keys: str) -> Callable[[dict[str, Any]], str]:
         return f"an answer without {' and '.join(missing)}" if missing else ""
 
     return flaw
-
-
-def _no_page(answer: dict[str, Any]) -> str:
-    data = answer.get("data")
-    if not isinstance(data, dict):
-        return "a page without data"
-    # Left out, such an entry would be taken for gone.
-    return next((f"no object at {id}" for id, v in data.items() if not isinstance(v, dict)), "")
 
 
 def _keyed(key: str) -> dict[str, str]:

@@ -40,6 +40,12 @@ class Http:
     `headers`, which no error shows. `sleep` may raise, to call off what waits for its turn.
     """
 
+    # What to do about an address, or a token, that cannot be used.
+    mend_url = "Set FRIENDLI_BASE_URL to an https address, or leave it out."
+    mend_token = (
+        "Copy the personal API key (flp_…) once more, and nothing but it, to FRIENDLI_TOKEN."
+    )
+
     def __init__(
         self,
         base_url: str,
@@ -55,9 +61,9 @@ class Http:
         if parts.scheme != "https" and not (parts.scheme == "http" and loopback):
             raise UsageError(
                 f"the base URL {base_url!r} is not https: the token would travel in the open",
-                next="Set FRIENDLI_BASE_URL to an https address, or leave it out.",
+                next=self.mend_url,
             )
-        _check_token(secrets)
+        _check_token(secrets, self.mend_token)
         for name, value in headers.items():
             _check_header(name, value)
         self.base_url = base_url.rstrip("/")
@@ -173,6 +179,19 @@ class Http:
         headers: Mapping[str, str],
         timeout: Mapping[str, float | None] | None = None,
     ) -> dict[str, Any]:
+        answer, content = self._exchange(method, path, params, body, headers, timeout)
+        return self._decoded(content, answer.status_code, method, path)
+
+    def _exchange(
+        self,
+        method: str,
+        path: str,
+        params: Mapping[str, str | int] | None,
+        body: Mapping[str, Any] | None,
+        headers: Mapping[str, str],
+        timeout: Mapping[str, float | None] | None = None,
+    ) -> tuple[httpx.Response, bytes]:
+        """One request, and the answer that says that it was done, with its body."""
         self._await_pause()
         with self._lock:
             self.count += 1
@@ -198,7 +217,7 @@ class Http:
         finally:
             self._trace(method, path, status, time.monotonic() - started)
         if answer.is_success:
-            return self._decoded(content, status, method, path)
+            return answer, content
         raise self._error(answer, content, method, path)
 
     def _await_pause(self) -> None:
@@ -275,13 +294,12 @@ class Http:
 # httpx shows in its errors what it cannot put into a header.
 
 
-def _check_token(secrets: tuple[str, ...]) -> None:
+def _check_token(secrets: tuple[str, ...], mend: str) -> None:
     if not all(_TOKEN.fullmatch(secret) for secret in secrets if secret):
         raise AuthError(
             "the token holds a space, a line break, or a character that is not ASCII",
             safe="Nothing was sent.",
-            next="Copy the personal API key (flp_…) once more, and nothing but it, to "
-            "FRIENDLI_TOKEN.",
+            next=mend,
         )
 
 

@@ -77,6 +77,7 @@ class DriftReport:
     strangers: tuple[Stranger, ...] | None = None
     notes: tuple[str, ...] = ()
     accepted: tuple[Acceptance, ...] = ()
+    prices: str = ""  # where the costs come from
 
     @property
     def differs(self) -> bool:
@@ -249,9 +250,8 @@ def _life(kind: Kind, resource: Resource, observed: Observed) -> tuple[Action | 
 
 
 def _may_sleep(kind: Kind, applied: Spec) -> bool:
-    """Whether it could have slept: at its fewest replicas it costs nothing."""
-    cost = kind.hourly_cost(applied)
-    return cost is not None and cost[0] == 0
+    """Whether it could have slept: as few as no replicas were wanted."""
+    return kind.replicas(applied)[0] == 0
 
 
 def _write_only(kind: Kind, spec: Spec) -> dict[str, Any]:

@@ -15,6 +15,7 @@ from friendli_iac.core.wanted import Wanted, at_rest, believed, wanted_now
 from friendli_iac.core.wishes import after, located, own_fields
 from friendli_iac.resources.base import Action, Kind, Observed
 from friendli_iac.resources.expiry import expires_at
+from friendli_iac.resources.prices import Prices
 from friendli_iac.resources.rollout import Rollout
 from friendli_iac.resources.spec import Spec, get_path
 
@@ -84,6 +85,8 @@ def existing(
     elif resource.deposed and action != "terminate":
         notes = (*notes, f"{resource.deposed.id} is left over from a replacement, and ends later")
     tried = None if rollback or wanted.reason else _trial(kind, wish, action, wanted, resource)
+    before = live_cost(kind, observed, found.before, scene.prices)
+    cost_after = NOTHING if rests else kind.hourly_cost(target, scene.prices)
     kept_pin = wanted.pin
     if action == "replace" and wanted.held:  # it must outlive what is deleted
         kept_pin = wanted.pin or resource.pin
@@ -99,8 +102,8 @@ def existing(
         fields=() if action == "no-op" else fields,
         waits_for=tuple(map(str, wish.depends_on)),
         notes=notes,
-        cost_before=live_cost(kind, observed, found.before),
-        cost_after=NOTHING if rests else kind.hourly_cost(target),
+        cost_before=before,
+        cost_after=before if action in ("no-op", "record") else cost_after,
         trial=tried,
         restorable=tried is None or not lost_values(kind, _good(kind, resource, goal), tried),
         pin=_pin(kind, rollback, applied, target, sent) if rollback else kept_pin,
@@ -239,6 +242,13 @@ def _pin(
     )
 
 
-def live_cost(kind: Kind, observed: Observed, spec: Spec) -> tuple[float, float] | None:
-    """What it costs now, in dollars per hour, at the fewest and the most replicas."""
-    return NOTHING if observed.health == "stopped" else kind.hourly_cost(spec)
+def live_cost(
+    kind: Kind, observed: Observed, spec: Spec, prices: Prices
+) -> tuple[float, float] | None:
+    """What it costs now, in dollars per hour, at the fewest and the most replicas, whatever is
+    wanted of its life.
+    """
+    if observed.health == "stopped":
+        return NOTHING
+    now = {**spec, "desired": "sleeping" if observed.asleep else "running"}
+    return kind.hourly_cost(now, prices)

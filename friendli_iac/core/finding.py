@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal
 
-Level = Literal["warn", "deny"]
+from friendli_iac.resources.policy import Level
 
 
 @dataclass(frozen=True)

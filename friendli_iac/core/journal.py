@@ -8,10 +8,19 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any, Literal, get_args
 
-from friendli_iac.core.state import Applied, Fence, Pin, Stage, Trial, trial_from_json
+from friendli_iac.core.state import (
+    Applied,
+    Fence,
+    Override,
+    Pin,
+    Stage,
+    Trial,
+    trial_from_json,
+)
 from friendli_iac.errors import StateError
 
 RUNS_KEPT = 100  # plans that were begun
+OVERRIDES_KEPT = 200
 LOST_KEPT = 3600.0  # seconds for which a create without an answer may still take place
 NOT_APPLIED = "not applied"  # the outcome where the version from before serves on
 
@@ -53,7 +62,8 @@ class Entry:
     - `pin`, `unpin`: address, for `pin` the pin, and for `unpin` the trial of what is
       looked at once more
     - `forget`, `moved`: address (`name` is the new address of a move)
-    - `run`, `finished`, `complete`: plan, and key for `finished`
+    - `run`, `finished`, `complete`: plan, and key for `finished`; for a `run` that was approved by
+      its digest, the document of that plan, and for one that rules denied, the override
     """
 
     type: EntryType
@@ -78,6 +88,8 @@ class Entry:
     stage: Stage | None = None
     unknown: list[str] | None = None
     created: float = 0.0
+    approved: dict[str, Any] | None = None
+    override: Override | None = None
 
     def may_have_made(self, id: str, name: str, project: str) -> bool:
         """Whether this create, of which no answer came, can have made what is called that."""
@@ -107,6 +119,8 @@ class Entry:
                 fields["trial"] = trial_from_json(fields["trial"])
             if fields.get("pin"):
                 fields["pin"] = Pin.from_json(fields["pin"])
+            if fields.get("override"):
+                fields["override"] = Override(**fields["override"])
             if fields["type"] not in _TYPES:
                 raise TypeError(f"type {fields['type']!r}")
             return cls(**fields)

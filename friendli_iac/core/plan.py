@@ -3,18 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Any
 
 from friendli_iac.core.canonical import digest
 from friendli_iac.core.diff import FieldChange
 from friendli_iac.core.finding import Finding
 from friendli_iac.core.preflight import Check
-from friendli_iac.core.state import Applied, Fence, Pin, Trial, trial_from_json
-from friendli_iac.errors import UsageError
+from friendli_iac.core.state import Applied, Fence, Pin, Trial
 from friendli_iac.resources.base import Action, Step
-
-FORMAT_VERSION = "1.0"
 
 # What an action does to the people who call the resource.
 IMPACT: dict[Action, str] = {
@@ -121,6 +118,23 @@ class Change:
         """Whether something that clients call ends."""
         return self.action in ("delete", "replace") and not self.leftover
 
+    @property
+    def digest(self) -> str:
+        """Equal for two changes that do the same to the same thing as a reviewer saw it. When and
+        from which state it was planned is not in it, nor what moves by itself: a status, an update
+        time, and whether it sleeps (what `after` says of that is brought about either way).
+        """
+        steps = [s for s in self.steps if s == self.action or s not in ("sleep", "wake")]
+        pin = [self.pin.bad, self.pin.good, self.pin.stage] if self.pin else None
+        return digest(
+            [
+                [self.address, self.action, steps, self.id, self.leftover, self.unpins, pin],
+                vars(self.after) if self.after else None,
+                [[f.path, f.prior, f.live, f.desired, f.unknown] for f in self.fields],
+                [self.fence.version, self.seen],
+            ]
+        )
+
 
 @dataclass(frozen=True)
 class Drift:
@@ -185,95 +199,11 @@ class Plan:
 
     @property
     def digest(self) -> str:
-        """Equal for two plans that do the same, whenever and wherever they were made."""
-        return digest(
-            [
-                [c.address, c.action, list(c.steps), c.id, asdict(c.after) if c.after else None]
-                for c in sorted(self.pending_changes, key=lambda c: c.address)
-            ]
-        )
-
-    def to_json(self) -> dict[str, Any]:
-        """The plan file: self-contained, `format_version` first."""
-        return {
-            "format_version": FORMAT_VERSION,
-            "digest": self.digest,
-            "summary": summary(self),
-            **asdict(replace(self, changes=())),
-            "changes": [_change_as_json(change) for change in self.changes],
-        }
-
-    def to_file(self) -> dict[str, Any]:
-        """`to_json` with a checksum over all of it."""
-        document = self.to_json()
-        return {**document, "checksum": digest(document)}
-
-    @classmethod
-    def from_file(cls, document: Mapping[str, Any]) -> Plan:
-        """The plan in a plan file. UsageError when it is none, or is not as it was written."""
-        again = "Make the plan again: friendli-iac plan --out FILE"
-        fields = dict(document)
-        version = str(fields.get("format_version", ""))
-        if version.partition(".")[0] != FORMAT_VERSION.partition(".")[0]:
-            raise UsageError(
-                f"this is no plan file that this version knows (format_version {version!r})",
-                safe="Nothing was sent.",
-                next=again,
-            )
-        if fields.pop("checksum", None) != digest(fields):
-            raise UsageError(
-                "the plan file was changed after it was written",
-                safe="Nothing was sent.",
-                next=again,
-            )
-        try:
-            for derived in ("format_version", "digest", "summary"):
-                fields.pop(derived)
-            fields["changes"] = tuple(_change(change) for change in fields["changes"])
-            fields["refusals"] = tuple(Refusal(**refusal) for refusal in fields["refusals"])
-            fields["drift"] = tuple(Drift(**drift) for drift in fields["drift"])
-            fields["findings"] = tuple(Finding(**finding) for finding in fields["findings"])
-            for key in ("notes", "unsettled"):
-                fields[key] = tuple(fields[key])
-            return cls(**fields)
-        except (KeyError, TypeError, AttributeError) as error:
-            raise UsageError(
-                f"the plan file cannot be read: {error}", safe="Nothing was sent.", next=again
-            ) from error
-
-
-def _change_as_json(change: Change) -> dict[str, Any]:
-    # Not dataclasses.asdict for all of it: that takes longer than everything else in a plan.
-    return {
-        **vars(change),
-        "after": asdict(change.after) if change.after else None,
-        "believes": asdict(change.believes) if change.believes else None,
-        "fields": [asdict(field) for field in change.fields],
-        "fence": vars(change.fence),
-        "trial": asdict(change.trial) if change.trial else None,
-        "pin": asdict(change.pin) if change.pin else None,
-        "held": vars(change.held) if change.held else None,
-        "checks": [vars(check) for check in change.checks],
-        "impact": change.impact,
-    }
-
-
-def _change(document: Mapping[str, Any]) -> Change:
-    fields = dict(document)
-    fields.pop("impact")
-    fields["after"] = Applied(**fields["after"]) if fields["after"] else None
-    fields["fence"] = Fence(**fields["fence"])
-    fields["fields"] = tuple(FieldChange(**change) for change in fields["fields"])
-    fields["believes"] = Applied(**fields["believes"]) if fields["believes"] else None
-    fields["tries"] = tuple((path, place) for path, place in fields["tries"])
-    fields["trial"] = trial_from_json(fields["trial"]) if fields["trial"] else None
-    fields["pin"] = Pin.from_json(fields["pin"]) if fields["pin"] else None
-    if held := fields["held"]:
-        fields["held"] = Hold(**{**held, "places": tuple(held["places"])})
-    fields["checks"] = tuple(Check(**check) for check in fields["checks"])
-    for key in ("steps", "waits_for", "behind", "notes", "cost_before", "cost_after"):
-        fields[key] = tuple(fields[key]) if fields[key] is not None else None
-    return Change(**fields)
+        """Equal for two plans that do the same to the same things, whenever and wherever they were
+        made: what a reviewer approves. What is left as it is does not count.
+        """
+        changes = sorted((c.address, c.digest) for c in self.pending_changes)
+        return digest([self.environment, self.api, self.team, changes])
 
 
 def summary(plan: Plan) -> dict[str, int]:

@@ -10,6 +10,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import asdict, replace
 
 from friendli_iac.core.canonical import digest
+from friendli_iac.core.cost import surge
 from friendli_iac.core.diff import current, difference, readable
 from friendli_iac.core.existing import NOTHING, existing, live_cost
 from friendli_iac.core.order import held_behind, ordered
@@ -50,7 +51,7 @@ def decide(
     kind = KINDS[address.kind]
     resource = scene.state.resources.get(str(address))
     if wish is None:
-        change = _unwanted(kind, address, resource, observed)
+        change = _unwanted(scene, kind, address, resource, observed)
     elif resource is None or observed is None:
         change = _missing(scene, kind, wish, resource)
     else:
@@ -80,7 +81,11 @@ def _protected(resource: Resource | None, wish: Wish | None) -> bool:
 
 
 def _unwanted(
-    kind: Kind, address: Address, resource: Resource | None, observed: Observed | None
+    scene: Scene,
+    kind: Kind,
+    address: Address,
+    resource: Resource | None,
+    observed: Observed | None,
 ) -> Change:
     assert resource is not None, "only what is in state can be unwanted"
     if observed is None and not resource.deposed:
@@ -93,6 +98,10 @@ def _unwanted(
             cost_before=NOTHING,
             cost_after=NOTHING,
         )
+    before = None
+    if observed:
+        live = current(kind, resource.applied, observed.spec)
+        before = live_cost(kind, observed, live, scene.prices)
     return Change(
         str(address),
         "delete",
@@ -101,9 +110,7 @@ def _unwanted(
         id=resource.id,
         project=resource.project,
         name=resource.name,
-        cost_before=live_cost(kind, observed, current(kind, resource.applied, observed.spec))
-        if observed
-        else None,
+        cost_before=before,
         cost_after=NOTHING,
     )
 
@@ -144,7 +151,7 @@ def _missing(scene: Scene, kind: Kind, wish: Wish, resource: Resource | None) ->
         fields=located(wish, found.fields),
         waits_for=tuple(map(str, wish.depends_on)),
         cost_before=NOTHING,
-        cost_after=kind.hourly_cost(found.target),
+        cost_after=kind.hourly_cost(found.target, scene.prices),
         trial=trial(kind, spec, None, wish.asked),
         unpins=resource is not None and resource.pin is not None and left is None,
         pin=left if left is not pin else None,
@@ -169,7 +176,7 @@ def assemble(
     gone = gone_at_once(scene.state, live, listed)
     found = [refusal for _, against in decided for refusal in against]
     changes, circle = ordered(scene.state, [change for change, _ in decided])
-    changes = held_behind(changes)
+    changes = [replace(change, surge=surge(change)) for change in held_behind(changes)]
     return replace(
         blank,
         changes=tuple(changes),

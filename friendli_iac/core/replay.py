@@ -9,7 +9,7 @@ import copy
 from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 
-from friendli_iac.core.journal import LOST_KEPT, NOT_APPLIED, RUNS_KEPT, Entry
+from friendli_iac.core.journal import LOST_KEPT, NOT_APPLIED, OVERRIDES_KEPT, RUNS_KEPT, Entry
 from friendli_iac.core.state import Applied, Fence, Lost, Pin, Resource, Run, State
 from friendli_iac.resources.spec import get_path
 
@@ -112,15 +112,26 @@ def apply_entry(known: Known, entry: Entry) -> None:
                     known.open[moving] = replace(begun, address=entry.name)
         case "run":
             state.lost = [lost for lost in state.lost if entry.time - lost.time < LOST_KEPT]
-            state.runs.setdefault(entry.plan, Run())
-            for past in list(state.runs)[:-RUNS_KEPT]:
-                del state.runs[past]
+            _run(state, entry)
         case "finished":
             state.runs.setdefault(entry.plan, Run()).finished.append(entry.key)
         case "complete":
-            state.runs.setdefault(entry.plan, Run()).complete = True
+            run = state.runs.setdefault(entry.plan, Run())
+            run.complete, run.plan = True, None
         case _:  # about a resource that is no longer ours
             pass
+
+
+def _run(state: State, entry: Entry) -> None:
+    run = state.runs.setdefault(entry.plan, Run())
+    if entry.approved:
+        for past in state.runs.values():  # one is enough: the newest is what may be gone on with
+            past.plan = None
+        run.approved, run.plan = entry.approved["digest"], entry.approved
+    for old in list(state.runs)[:-RUNS_KEPT]:
+        del state.runs[old]
+    if entry.override and all(one.plan != entry.plan for one in state.overrides):
+        state.overrides = [*state.overrides, entry.override][-OVERRIDES_KEPT:]
 
 
 def _with_moved(applied: Applied | None, old: str, new: str) -> Applied | None:

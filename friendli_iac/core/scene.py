@@ -10,6 +10,7 @@ from typing import Protocol
 from friendli_iac.core.plan import Change, Refusal
 from friendli_iac.core.state import State
 from friendli_iac.resources.base import Address, Observed
+from friendli_iac.resources.prices import LIST_PRICES, Prices
 from friendli_iac.resources.spec import Spec
 
 Decision = tuple[Change, list[Refusal]]
@@ -60,6 +61,7 @@ class Scene:
     rollbacks: Mapping[str, Rollback] = field(default_factory=dict)
     retry_failed: bool = False
     open: Mapping[str, str] = field(default_factory=dict)  # address -> step that was interrupted
+    prices: Prices = LIST_PRICES
 
     @cached_property
     def names(self) -> dict[tuple[str, str, str], list[str]]:

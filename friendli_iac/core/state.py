@@ -142,11 +142,30 @@ class Resource:
 
 @dataclass
 class Run:
-    """How far a plan came: `steps` done and `finished` changes, by change key."""
+    """How far a plan came: `steps` done and `finished` changes, by change key. `approved` is the
+    digest that it was applied for, and `plan` the document of what is to be carried out, kept until
+    it is: whoever goes on has no file with it.
+    """
 
     steps: dict[str, list[str]] = field(default_factory=dict)
     finished: list[str] = field(default_factory=list)
     complete: bool = False
+    approved: str = ""
+    plan: dict[str, Any] | None = None
+
+
+@dataclass
+class Override:
+    """That a plan was applied though rules denied it, and why. `changes` are those that they
+    denied, as address, action and change key. `time` is in seconds since 1970.
+    """
+
+    plan: str
+    reason: str
+    by: str
+    time: float
+    rules: list[str]
+    changes: list[list[str]]
 
 
 @dataclass
@@ -180,6 +199,7 @@ class State:
     runs: dict[str, Run] = field(default_factory=dict)
     open: list[dict[str, Any]] = field(default_factory=list)  # effects that a commit left open
     lost: list[Lost] = field(default_factory=list)
+    overrides: list[Override] = field(default_factory=list)  # the newest is last
 
     def listed_before(self, project: str, name: str) -> list[str] | None:
         """What `project` held before the create of `name` that was lost; None without one."""
@@ -207,6 +227,7 @@ class State:
             }
             fields["runs"] = {id: Run(**value) for id, value in fields["runs"].items()}
             fields["lost"] = [Lost(**value) for value in fields.get("lost", ())]
+            fields["overrides"] = [Override(**value) for value in fields.get("overrides", ())]
             fields["open"] = [dict(value) for value in fields.get("open", ())]
             for address in fields["resources"]:
                 if Address.parse(address).kind not in KINDS:

@@ -153,7 +153,7 @@ def _create_from_artifact(call: Call) -> Json:
 
 def _cost(call: Call) -> Json:
     store = call.service.store
-    team = (one for one in store.newest_first() if one.team == call.caller.team)
+    team = (one for one in store.ever() if one.team == call.caller.team)
     return cost_report(call.query, team, store.now())
 
 

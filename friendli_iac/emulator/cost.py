@@ -17,11 +17,15 @@ def cost_report(query: Mapping[str, str], endpoints: Iterable[Endpoint], now: fl
     """`{has_more, next_page, data: [{start_time, end_time, results: [{total, …}]}]}`.
 
     `total` is in USD, `quantity` in GPU-hours, `unit_price` in cents per GPU-hour, all as text.
-    The emulator bills a version by the machines it shows now, from serving to not serving;
-    deleted endpoints drop out of its bill, unlike those of the real API.
+    The emulator bills an endpoint by the machines it shows now, from serving to not serving.
     """
     start = _midnight(query, "start_time")
     end = _midnight(query, "end_time")
+    _within(start, end, datetime.fromtimestamp(now, UTC))
+    for key, only in (("bucket_width", "1d"), ("group_by", "line_item")):
+        if query.get(key, only) != only:
+            message = f"Input should be '{only}'"
+            raise unprocessable(problem(("query", key), "enum", message))
     limit = _limit(query.get("limit"))
     by_line = query.get("group_by") == "line_item"
     if page := decode_cursor(query.get("page")):
@@ -92,6 +96,16 @@ def _midnight(query: Mapping[str, str], key: str) -> datetime:
 
 
 _ZERO = datetime.min.time()
+
+
+def _within(start: datetime, end: datetime, now: datetime) -> None:
+    today = now.replace(hour=0, minute=0, second=0, microsecond=0)
+    if start < today - timedelta(days=365):
+        message = "Value error, the time must be no earlier than one year ago"
+        raise unprocessable(problem(("query", "start_time"), "value_error", message))
+    if end > today + _DAY:
+        message = "Value error, the time must not be later than midnight UTC of the next day"
+        raise unprocessable(problem(("query", "end_time"), "value_error", message))
 
 
 def _limit(text: str | None) -> int:

@@ -16,6 +16,7 @@ from .model import Endpoint
 _ID_CHARACTERS = "abcdefghijklmnopqrstuvwxyz0123456789"
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS endpoint (serial INTEGER PRIMARY KEY, record TEXT NOT NULL);
+CREATE TABLE IF NOT EXISTS deleted (serial INTEGER PRIMARY KEY, record TEXT NOT NULL);
 CREATE TABLE IF NOT EXISTS meta (key TEXT PRIMARY KEY, value TEXT NOT NULL);
 """
 
@@ -35,11 +36,13 @@ class Store:
         self._by_serial: dict[int, Endpoint] = {}
         self._serials: list[int] = []
         self._projects: dict[str, str] = {}
+        self._deleted: list[Endpoint] = []
         self._next_serial = int(self._recall("next_serial") or 1)
         origin = self._recall(f"{clock_mode}_clock")
         self.clock = Clock(clock_mode, None if origin is None else float(origin))
-        for endpoint in self._stored():
+        for endpoint in self._stored("endpoint"):
             self._index(endpoint)
+        self._deleted += self._stored("deleted")
 
     def now(self) -> float:
         """The emulator's time, in seconds since the epoch."""
@@ -60,6 +63,11 @@ class Store:
             endpoint = self._by_serial[self._serials[index]]
             settle(endpoint, now)
             yield endpoint
+
+    def ever(self) -> Iterator[Endpoint]:
+        """Every endpoint that there is or was, the last created first, the deleted ones at the end."""
+        yield from self.newest_first()
+        yield from reversed(self._deleted)
 
     def team_of(self, project: str) -> str | None:
         """The team that used `project` first, and so owns it; a restart forgets empty projects."""
@@ -94,12 +102,15 @@ class Store:
             )
 
     def remove(self, endpoint: Endpoint) -> None:
-        """Forget a deleted endpoint."""
+        """Delete an endpoint: only the bill remembers it."""
+        self._deleted.append(endpoint)
         del self._by_id[endpoint.id], self._by_serial[endpoint.serial]
         del self._serials[bisect_left(self._serials, endpoint.serial)]
         if self._database is not None:
             with self._database as transaction:
                 transaction.execute("DELETE FROM endpoint WHERE serial = ?", (endpoint.serial,))
+                row = (endpoint.serial, json.dumps(endpoint.to_json()))
+                transaction.execute("INSERT INTO deleted VALUES (?, ?)", row)
 
     def clear(self) -> None:
         """Forget every endpoint and project; ids and time start again from the beginning."""
@@ -107,11 +118,13 @@ class Store:
         self._by_serial.clear()
         self._serials.clear()
         self._projects.clear()
+        self._deleted.clear()
         self._next_serial = 1
         self.clock.reset()
         if self._database is not None:
             with self._database as transaction:
                 transaction.execute("DELETE FROM endpoint")
+                transaction.execute("DELETE FROM deleted")
                 transaction.execute("DELETE FROM meta")
 
     def save_clock(self) -> None:
@@ -135,9 +148,9 @@ class Store:
         self._serials.append(endpoint.serial)
         self._projects.setdefault(endpoint.project, endpoint.team)
 
-    def _stored(self) -> Iterator[Endpoint]:
+    def _stored(self, table: str) -> Iterator[Endpoint]:
         if self._database is not None:
-            for (record,) in self._database.execute("SELECT record FROM endpoint ORDER BY serial"):
+            for (record,) in self._database.execute(f"SELECT record FROM {table} ORDER BY serial"):
                 yield Endpoint.from_json(json.loads(record))
 
     def _recall(self, key: str) -> str | None:

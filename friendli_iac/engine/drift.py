@@ -137,6 +137,7 @@ def _look(
         found=tuple(found),
         strangers=strangers,
         notes=tuple(notes),
+        prices=engine.prices.words,
         accepted=tuple(
             acceptance(one, state.resources[one.address], observer.live[one.address], now)
             for one in found
@@ -209,7 +210,7 @@ def _strangers(
     for one in sorted(there, key=lambda one: (one.project, one.name, one.id)):
         address = _free_address(kinds[one.id], one, taken)
         taken.add(address)
-        cost = KINDS[kinds[one.id]].hourly_cost(one.spec)
+        cost = KINDS[kinds[one.id]].hourly_cost(one.spec, engine.prices)
         strangers.append(Stranger(address, one, _age(one.created_at, now), cost))
     return tuple(strangers)
 

@@ -12,8 +12,10 @@ from friendli_iac import __version__
 from friendli_iac.backends.base import Backend, who
 from friendli_iac.core.journal import Entry, EntryType
 from friendli_iac.core.plan import Plan
+from friendli_iac.core.policy import Case, rejudged
 from friendli_iac.core.replay import Known, replay
 from friendli_iac.core.state import State
+from friendli_iac.engine.approval import rest_of_approved
 from friendli_iac.engine.guards import check_header, check_live, check_permitted, check_state
 from friendli_iac.engine.observe import Observer
 from friendli_iac.engine.planning import Selection, Wishes, make_plan
@@ -33,6 +35,8 @@ from friendli_iac.executor.run import Outcome, execute
 from friendli_iac.executor.settle import settle_all
 from friendli_iac.resources import KINDS
 from friendli_iac.resources.base import Address
+from friendli_iac.resources.policy import Policy
+from friendli_iac.resources.prices import LIST_PRICES, Prices
 from friendli_iac.review.times import rfc3339
 
 
@@ -84,6 +88,9 @@ class Engine:
     on_team: Callable[[str], None] = lambda team: None
     siblings: Siblings = field(default_factory=Siblings)
     preflight: Preflight = field(default_factory=Preflight)
+    prices: Prices = LIST_PRICES
+    policies: tuple[Policy, ...] = ()
+    override: Callable[[], str] = str  # why what is denied is done; asked when secrets are known
     _named: bool = False  # whether the header of the state learns something from this run
     unsaved: Report | None = None
 
@@ -148,7 +155,7 @@ class Engine:
             read_wishes, selection = dict, replace(selection, complete=True)
         with Observer(known.state, self.apis, self.parallelism) as observer:
             try:
-                return make_plan(
+                made = make_plan(
                     known,
                     read_wishes,
                     selection,
@@ -157,10 +164,17 @@ class Engine:
                     self.clock.now(),
                     self.siblings,
                     self.preflight,
+                    self.prices,
+                    self.policies,
                 )
             except KeyboardInterrupt:
                 self.stop.set()  # threads that pause before they ask again would be waited for
                 raise
+        return self._overridden(made)
+
+    def _overridden(self, plan: Plan) -> Plan:
+        """The plan with why it is applied though rules deny it, where somebody says so."""
+        return replace(plan, override=self.override()) if plan.denied else plan
 
     # --- apply ---
 
@@ -172,13 +186,15 @@ class Engine:
         *,
         operation: str = "apply",
         saved: bool = False,
+        approved: str = "",
     ) -> Report:
         """Settles, plans, asks, and makes it true, all under one lock.
 
         `make_plan` is given this engine's planner (`wishes, selection, destroy`) and returns the
-        plan, or (`saved`) one that was made before. `approve` is shown the plan when there is
-        something to do. Raises Locked, Refused, StalePlan, SettleError and what reading raises;
-        what goes wrong with a change is in its outcome.
+        plan, or (`saved`) one that was made before. With `approved`, nothing but the plan with that
+        digest is carried out. `approve` is shown the plan when there is something to do. Raises
+        Locked, Refused, StalePlan, SettleError and what reading raises; what goes wrong with a
+        change is in its outcome.
         """
         with self.backend.lock(operation, self.environ, options.lock_timeout) as quiet:
             known, notices = self.known()
@@ -188,10 +204,21 @@ class Engine:
             def planner(wishes: Wishes, selection: Selection, destroy: bool = False) -> Plan:
                 return self._plan(context.known, lambda: wishes, selection, destroy)
 
+            def check(plan: Plan, saved: bool = True) -> None:
+                state = context.known.state
+                check_state(state, plan, api=self.api, team=self.team)
+                if saved:
+                    check_live(state, plan, self.apis, self.parallelism)
+
             plan = make_plan(planner)
-            check_state(context.known.state, plan, api=self.api, team=self.team)
-            if saved:
-                check_live(context.known.state, plan, self.apis, self.parallelism)
+            if approved and plan.pending_changes and plan.digest != approved:
+                saved = True
+                plan = rest_of_approved(context.known.state, plan, approved, settled, check)
+            else:
+                check(plan, saved)
+            if saved:  # the rules of now hold for it, too
+                case = Case(plan, context.known.state, {}, self.prices, self.clock.now())
+                plan = self._overridden(rejudged(self.policies, case))
             refreshed = self._refresh(context, plan, lifts=not saved)
             if not plan.pending_changes:
                 if refreshed or self._named:  # whose it is must be known to the next run
@@ -209,6 +236,7 @@ class Engine:
                 parallelism=options.parallelism,
                 continue_on_error=options.continue_on_error,
                 no_wait=options.no_wait,
+                approved=bool(approved),
             )
             report = Report(plan, tuple(outcomes), settled, notices)
             try:
@@ -235,6 +263,7 @@ class Engine:
             settle_grace=options.settle_grace,
             quiet=quiet,
             stop=self.stop,
+            prices=self.prices,
         )
 
     def _settle(self, context: Context) -> tuple[str, ...]:

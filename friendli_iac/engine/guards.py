@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, NoReturn
 
 from friendli_iac.core.journal import RUNS_KEPT
 from friendli_iac.core.plan import Change, Plan
@@ -13,6 +13,8 @@ from friendli_iac.engine.observe import Observer
 from friendli_iac.errors import Refused, StalePlan
 from friendli_iac.resources import KINDS
 from friendli_iac.resources.base import Address
+
+TOLD = 5  # findings that a sentence spells out
 
 HEADER = {
     "project": (
@@ -112,8 +114,8 @@ def check_live(state: State, plan: Plan, apis: Mapping[str, Any], parallelism: i
 
 
 def check_permitted(plan: Plan, allowed: frozenset[str] | None) -> None:
-    """Refused when the plan holds refusals, or ends something that `allowed` does not name (`*` is
-    everything; None: somebody saw the plan and said yes).
+    """Refused when the plan holds refusals, a rule denies it, or it ends something that `allowed`
+    does not name (`*` is everything; None: somebody saw the plan and said yes).
     """
     if plan.refusals:
         first = plan.refusals[0]
@@ -123,6 +125,8 @@ def check_permitted(plan: Plan, allowed: frozenset[str] | None) -> None:
             safe="Nothing was sent.",
             next=first.next,
         )
+    if plan.denied:
+        _denied(plan)
     if allowed is None or "*" in allowed:
         return
     ending = [c for c in plan.changes if c.destructive and c.address not in allowed]
@@ -134,6 +138,21 @@ def check_permitted(plan: Plan, allowed: frozenset[str] | None) -> None:
             safe="Nothing was sent.",
             next=f"If that is meant: {names}",
         )
+
+
+def _denied(plan: Plan) -> NoReturn:
+    findings = [finding for finding in plan.findings if finding.denies]
+    told = [
+        f"{f'{one.address}: ' if one.address else ''}{one.message} ({one.rule}, {one.origin})"
+        for one in findings[:TOLD]
+    ]
+    more = len(findings) - len(told)
+    raise Refused(
+        f"denied by policy: {'; '.join(told)}" + (f"; and {more} more" if more else ""),
+        safe="Nothing was sent.",
+        next="Mend it, or say why it must be done all the same, which is recorded: "
+        "--override REASON",
+    )
 
 
 def _untouched(state: State, plan: Plan) -> list[Change]:

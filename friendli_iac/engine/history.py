@@ -9,7 +9,7 @@ from typing import Any
 
 from friendli_iac.core.journal import NOT_APPLIED
 from friendli_iac.core.replay import HISTORY_KEPT, SENT
-from friendli_iac.core.state import Resource
+from friendli_iac.core.state import Resource, State
 from friendli_iac.engine.engine import Engine
 from friendli_iac.engine.rollback import GOOD
 from friendli_iac.engine.status import known_resource
@@ -17,7 +17,16 @@ from friendli_iac.errors import NotFound, UsageError
 from friendli_iac.resources import KINDS
 from friendli_iac.resources.base import Address, Observed
 from friendli_iac.resources.spec import Spec
-from friendli_iac.review.history import Difference, History, Maker, Version, difference, name
+from friendli_iac.review.history import (
+    Difference,
+    History,
+    Maker,
+    Version,
+    difference,
+    name,
+    overridden,
+)
+from friendli_iac.review.times import stamp
 
 
 def history(engine: Engine, address: str) -> History:
@@ -25,7 +34,10 @@ def history(engine: Engine, address: str) -> History:
 
     UsageError for an address that is not in state; ApiError and its children.
     """
-    resource = known_resource(engine.known()[0].state, address)
+    state = engine.known()[0].state
+    if address not in state.resources:
+        _tell_of_overrides(state, address)
+    resource = known_resource(state, address)
     kind = KINDS[Address.parse(address).kind]
     api = engine.apis.get(kind.name)
     observed: Observed | None = None
@@ -34,7 +46,7 @@ def history(engine: Engine, address: str) -> History:
         with suppress(NotFound):
             observed = kind.read(api, resource.id)
             shown = kind.versions(api, resource.id)
-    versions = _newest_first(resource, shown or {})
+    versions = [_overridden(state, one) for one in _newest_first(resource, shown or {})]
     live, doubt = _live(versions)
     if api is None:
         offline = "not looked: whether somebody else made a version is not known"
@@ -45,6 +57,28 @@ def history(engine: Engine, address: str) -> History:
         live, doubt = None, f"it is {observed.status}: nothing serves now"
     marked = tuple(replace(version, live=version is live) for version in versions)
     return History(address, kind, resource, marked, observed.status if observed else "", doubt)
+
+
+def _overridden(state: State, version: Version) -> Version:
+    """The version with why it was made though rules denied it, if so."""
+    for one in state.overrides:
+        if version.key and any(key == version.key for _, _, key in one.changes):
+            return replace(version, override=one)
+    return version
+
+
+def _tell_of_overrides(state: State, address: str) -> None:
+    """UsageError with what was done to `address` though rules denied it: it is gone, and its
+    versions with it.
+    """
+    told = [
+        f"{stamp(one.time)}: {action}, {overridden(one)}"
+        for one in state.overrides
+        for changed, action, _ in one.changes
+        if changed == address
+    ]
+    if told:
+        raise UsageError(f"{address} is not in state any more. " + "; ".join(told))
 
 
 def compare(found: History, one: int, other: int) -> Difference:

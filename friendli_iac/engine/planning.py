@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Literal
 
@@ -12,6 +12,7 @@ from friendli_iac.core.drift import changed_outside, may_have_moved
 from friendli_iac.core.journal import LOST_KEPT
 from friendli_iac.core.plan import Change, Plan
 from friendli_iac.core.planner import assemble, decide
+from friendli_iac.core.policy import Case, judge
 from friendli_iac.core.replay import Known
 from friendli_iac.core.scene import Decision, Rollback, Scene, Wish
 from friendli_iac.core.selection import select
@@ -22,6 +23,8 @@ from friendli_iac.engine.preflight import Preflight
 from friendli_iac.engine.siblings import Siblings
 from friendli_iac.errors import Refused
 from friendli_iac.resources.base import Address
+from friendli_iac.resources.policy import Policy
+from friendli_iac.resources.prices import LIST_PRICES, Prices
 
 Wishes = Mapping[Address, Wish]
 # How much is read: `fast` looks at versions where the update time moved, `full` at all of them,
@@ -63,10 +66,12 @@ def make_plan(
     now: float,
     siblings: Siblings | None = None,
     preflight: Preflight | None = None,
+    prices: Prices = LIST_PRICES,
+    policies: Sequence[Policy] = (),
 ) -> Plan:
     """`blank` with its changes: what must be done so that the wishes come true. `now` is in seconds
     since 1970. What is in a state of `siblings` is not ours, and no stranger. `preflight` looks at
-    the models that change.
+    the models that change, and `policies` judge what comes of it.
 
     `read_wishes` is called while the answers for everything in state are on their way, where
     nothing narrows the plan: at a thousand endpoints that is most of the waiting.
@@ -87,6 +92,7 @@ def make_plan(
         rollbacks=selection.rollbacks,
         retry_failed=selection.retry_failed,
         open={begun.address: begun.step for begun in known.open.values()},
+        prices=prices,
     )
 
     def decided(scene: Scene, addresses: Iterable[str]) -> dict[str, Decision]:
@@ -114,15 +120,19 @@ def make_plan(
     made = assemble(
         scene, decisions.values(), live=observer.live, listed=observer.listed, blank=blank
     )
-    return replace(
+    made = replace(
         made if selection.rollbacks else preflight.checked(made),
         # With -f, what the files said cannot be told from the project later on.
         manifest=manifest_digest(as_written) if selection.complete else "",
+        prices=prices.words,
         notes=(*blank.notes, *_notes(observer, known, selection, siblings or Siblings(), now)),
         listed=observer.ids() if named else {},
         narrowed=selection.narrowed,
         drift=changed_outside(known, observer.live, full=selection.refresh == "full"),
     )
+    if selection.rollbacks:  # nothing stands in the way of what was good
+        return made
+    return replace(made, findings=judge(policies, Case(made, state, wanted, prices, now)))
 
 
 def manifest_digest(wanted: Mapping[str, Wish]) -> str:

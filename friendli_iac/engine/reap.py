@@ -77,6 +77,7 @@ def ends_only(plan: Plan, state: State) -> tuple[Plan, dict[str, str]]:
         refusals=tuple(one for one in plan.refusals if one.address not in left),
         notes=(*plan.notes, *(f"{a} is left as it is: {why}" for a, why in left.items())),
         narrowed="what has expired",
+        findings=(),  # to end is what every rule allows
     ), left
 
 
@@ -102,6 +103,7 @@ def _untouched(change: Change) -> Change:
         after=None,
         fields=(),
         cost_after=change.cost_before,
+        surge=0.0,
         unpins=False,
         held=None,
     )

@@ -57,7 +57,7 @@ def restore(engine: Engine, serial: int, approve: Callable[[Restored], bool]) ->
         if stored.entries:  # what only the journal has is kept, too
             now = backend.commit(known.to_commit())
         # A plan that was begun is over: what it did may not be in this state any more.
-        begun_plans = {id: replace(run, complete=True) for id, run in now.runs.items()}
+        begun_plans = {id: replace(run, complete=True, plan=None) for id, run in now.runs.items()}
         restored = replace(
             now,
             resources=kept.resources,

@@ -11,6 +11,7 @@ from friendli_iac.engine.engine import Engine
 from friendli_iac.errors import NotFound, Refused, UsageError, did_you_mean
 from friendli_iac.resources import KINDS
 from friendli_iac.resources.base import Address, Kind, Observed, Replicas
+from friendli_iac.resources.prices import Prices
 from friendli_iac.review.status import Row, expires
 
 
@@ -81,28 +82,25 @@ def _row(
             next="Use the token and FRIENDLI_TEAM_ID of the team that the state names.",
         )
     current, desired, updated = observed.replicas if observed else Replicas()
-    cost = _cost(kind, resource, observed, current, desired)
+    cost = cost_now(kind, resource, observed, engine.prices)
     ends = expires(resource)
     over = ends is not None and ends <= engine.clock.now()
     return Row(address, resource, observed, current, desired, updated, cost, old, over)
 
 
-def _cost(
-    kind: Kind,
-    resource: Resource,
-    observed: Observed | None,
-    current: int | None,
-    desired: int | None,
+def cost_now(
+    kind: Kind, resource: Resource, observed: Observed | None, prices: Prices
 ) -> float | None:
     """Dollars per hour at the replicas of now. Of what starts, those that are wanted count: since
     when they bill is told in two ways, and an estimate should rather be too high.
     """
     if observed is None or observed.asleep or observed.health == "stopped":
         return 0.0
+    current, desired, _ = observed.replicas
     replicas = current
     if observed.health == "changing":
         replicas = max((n for n in (current, desired) if n is not None), default=None)
     if not replicas:
         return None if replicas is None else 0.0
-    one = kind.replica_cost(observed.spec or resource.applied.spec)
+    one = kind.replica_cost(observed.spec or resource.applied.spec, prices)
     return None if one is None else one * replicas

@@ -15,6 +15,7 @@ from friendli_iac.core.replay import Known, apply_entry
 from friendli_iac.errors import Cancelled, LockLost, StateError
 from friendli_iac.resources import KINDS
 from friendli_iac.resources.base import Address, Kind
+from friendli_iac.resources.prices import LIST_PRICES, Prices
 
 
 class Clock(Protocol):
@@ -84,6 +85,7 @@ class Context:
     timeout: float = 1800.0
     settle_grace: float = 120.0
     quiet: float = 0.0
+    prices: Prices = LIST_PRICES
     stop: threading.Event = field(default_factory=threading.Event)
     _waiting: list[_Written] = field(default_factory=list)
     _writing: bool = False

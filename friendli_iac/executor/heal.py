@@ -135,7 +135,7 @@ def _heal(context: Context, change: Change, failure: Failure) -> NoReturn:
         failure.why += f"; and nobody knows what was there before at {', '.join(lost)}"
     if not rollout.rolls_back or lost or same_settings(kind, resource.prior.spec, pending.spec):
         _write(context, address, failure, "halted")
-        raise halted(kind, address, resource, failure)
+        raise halted(kind, address, resource, failure, context.prices)
     _write(context, address, failure, "owed")
     _roll_back(context, change, failure, good)
 
@@ -196,7 +196,7 @@ def _end(context: Context, change: Change, failure: Failure, rollout: Rollout) -
         raise RolloutFailed(
             failure.why,
             safe=f"{resource.id} was kept for a look at it (onCreateFailure: keep), and may bill"
-            f"{bill(kind, resource)}.",
+            f"{bill(kind, resource, context.prices)}.",
             next=f"{remedy(failure)} To end it: friendli-iac destroy --target {address}",
         )
     end = _follow_up(context, change, "end", failure, None)
@@ -206,7 +206,7 @@ def _end(context: Context, change: Change, failure: Failure, rollout: Rollout) -
         raise RolloutFailed(
             failure.why,
             safe=f"{resource.id} could not be terminated ({error}), and may bill"
-            f"{bill(kind, resource)}.",
+            f"{bill(kind, resource, context.prices)}.",
             next=f"The next apply tries again, or end it in the web page. {remedy(failure)}",
         ) from error
     raise RolloutFailed(

@@ -11,6 +11,8 @@ from typing import Literal
 from friendli_iac.core.canonical import digest
 from friendli_iac.core.journal import Entry
 from friendli_iac.core.plan import Change, Plan
+from friendli_iac.core.planfile import to_json
+from friendli_iac.core.policy import override_of
 from friendli_iac.core.state import Resource
 from friendli_iac.errors import (
     Cancelled,
@@ -52,10 +54,17 @@ def execute(
     parallelism: int,
     continue_on_error: bool = False,
     no_wait: bool = False,
+    approved: bool = False,
 ) -> list[Outcome]:
-    """The outcome of every change, in the order of the plan. Raises only what is a defect."""
+    """The outcome of every change, in the order of the plan. Raises only what is a defect.
+
+    `approved`: the plan is kept, so that a later run can go on with it.
+    """
     changes = {change.address: change for change in plan.pending_changes}
-    context.write(Entry("run", context.clock.now(), plan=plan.plan_id))
+    kept = to_json(replace(plan, changes=plan.pending_changes)) if approved else None
+    now = context.clock.now()
+    override = override_of(plan, context.by, now)
+    context.write(Entry("run", now, plan=plan.plan_id, approved=kept, override=override))
     outcomes: dict[str, Outcome] = {}
     running: dict[Future[Outcome], str] = {}
     halted = False

@@ -7,11 +7,12 @@ from friendli_iac.errors import RolledBack, RolloutFailed
 from friendli_iac.executor.gate import Failure
 from friendli_iac.executor.proof import Served
 from friendli_iac.resources.base import Kind
+from friendli_iac.resources.prices import Prices
 
 
-def bill(kind: Kind, resource: Resource) -> str:
+def bill(kind: Kind, resource: Resource, prices: Prices) -> str:
     """What it may cost, in words."""
-    cost = kind.hourly_cost(resource.applied.spec)
+    cost = kind.hourly_cost(resource.applied.spec, prices)
     return f" up to ${cost[1]:.2f} /h" if cost else ""
 
 
@@ -48,11 +49,13 @@ def kept(failure: Failure) -> RolledBack:
     )
 
 
-def halted(kind: Kind, address: str, resource: Resource, failure: Failure) -> RolloutFailed:
+def halted(
+    kind: Kind, address: str, resource: Resource, failure: Failure, prices: Prices
+) -> RolloutFailed:
     """That what failed was left as it is."""
     return RolloutFailed(
         failure.why,
-        safe=f"{resource.id} was left as it is, and may bill{bill(kind, resource)}.",
+        safe=f"{resource.id} was left as it is, and may bill{bill(kind, resource, prices)}.",
         next=f"{remedy(failure)} Or go back: friendli-iac rollback {address}",
     )
 

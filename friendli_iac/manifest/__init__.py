@@ -6,6 +6,7 @@ from friendli_iac.manifest.load import load_manifest
 from friendli_iac.manifest.model import (
     UNSET,
     Declared,
+    Environment,
     Layer,
     Manifest,
     Project,
@@ -17,6 +18,7 @@ from friendli_iac.manifest.project import find_project
 __all__ = [
     "UNSET",
     "Declared",
+    "Environment",
     "Layer",
     "Manifest",
     "Project",

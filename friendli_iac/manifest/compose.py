@@ -129,9 +129,13 @@ def compose(
 
 def comment(text: str, indent: int = 0) -> list[str]:
     """Lines of a comment; what would end one, or steer a terminal, is replaced."""
-    safe = "".join(c if c.isprintable() and c != "\ufeff" else "�" for c in text)
-    pad = " " * indent + "# "
-    return [pad + line for line in textwrap.wrap(safe, WIDTH - len(pad), break_on_hyphens=False)]
+    pad, width = " " * indent + "# ", WIDTH - indent - 2
+    return [pad + line for line in textwrap.wrap(harmless(text), width, break_on_hyphens=False)]
+
+
+def harmless(text: str) -> str:
+    """`text` for a comment: what would end that, or steer a terminal, is replaced."""
+    return "".join(c if c.isprintable() and c != "\ufeff" else "�" for c in text)
 
 
 def slug(name: str) -> str:

@@ -25,27 +25,40 @@ _NAME = re.compile(NAME)
 
 @dataclass(frozen=True, eq=False, slots=True)
 class Envelope:
-    """A document, its address, and its spec as written, with variables put in."""
+    """A document, its address, and its spec as written, with variables put in. In an overlay, None
+    stands for a label, or for all of them, that it deletes. `depends_on` is None where nothing is
+    said of it.
+    """
 
     document: Document
     address: Address
-    labels: dict[str, str]
-    depends_on: dict[Address, int]  # to the index in metadata.dependsOn
+    labels: dict[str, str | None] | None
+    depends_on: dict[Address, int] | None  # to the index in metadata.dependsOn
     spec: Any
 
 
 def open_envelope(
-    document: Document, data: Any, variables: Variables, report: list[Problem]
+    document: Document,
+    data: Any,
+    variables: Variables,
+    report: list[Problem],
+    *,
+    patch: bool = False,
 ) -> Envelope | None:
-    """The document's envelope, or None when it cannot be told what the document is."""
+    """The document's envelope, or None when it cannot be told what the document is. `patch`: it is
+    an overlay, in which null deletes.
+    """
     if data is INVALID:
         return None
-    return _Opener(document, variables, report).envelope(data)
+    return _Opener(document, variables, report, patch).envelope(data)
 
 
 class _Opener:
-    def __init__(self, document: Document, variables: Variables, report: list[Problem]) -> None:
+    def __init__(
+        self, document: Document, variables: Variables, report: list[Problem], patch: bool
+    ) -> None:
         self._document, self._variables, self._report = document, variables, report
+        self._patch = patch
 
     def envelope(self, data: Any) -> Envelope | None:
         if not isinstance(data, dict):
@@ -136,8 +149,10 @@ class _Opener:
             return None
         return str(name)
 
-    def _labels(self, metadata: dict[str, Any]) -> dict[str, str]:
+    def _labels(self, metadata: dict[str, Any]) -> dict[str, str | None] | None:
         labels = metadata.get("labels", {})
+        if self._patch and labels is None:
+            return None
         if not isinstance(labels, dict):
             if labels is not INVALID:
                 message = plain_type("labels", "a block of keys", labels)
@@ -146,12 +161,16 @@ class _Opener:
                 )
             return {}
         for key, value in labels.items():
-            if not isinstance(value, str) and value is not INVALID:
+            if not isinstance(value, str) and value is not INVALID and value is not None:
                 path = ("metadata", "labels", key)
                 self._problem("type", *text_type(key, value, self._document.raw(path)), path)
-        return {key: str(value) for key, value in labels.items()}
+        return {key: None if value is None else str(value) for key, value in labels.items()}
 
-    def _depends_on(self, metadata: dict[str, Any]) -> dict[Address, int]:
+    def _depends_on(self, metadata: dict[str, Any]) -> dict[Address, int] | None:
+        if "dependsOn" not in metadata:
+            return None
+        if self._patch and metadata["dependsOn"] is None:
+            return {}
         entries = metadata.get("dependsOn", [])
         path = ("metadata", "dependsOn")
         remedy = "write dependsOn: [Endpoint/chat]"

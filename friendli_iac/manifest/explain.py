@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator
 from dataclasses import dataclass
 from difflib import get_close_matches
 from functools import partial
@@ -62,6 +62,20 @@ def did_you_mean(word: str, known: Iterable[str]) -> str:
     names = {_letters(name): name for name in known}
     near = get_close_matches(_letters(word), names, n=1, cutoff=0.6)
     return f"did you mean {names[near[0]]}?" if near else ""
+
+
+class Guesses:
+    """`did_you_mean` for the names of a run, as long as there are not too many to compare."""
+
+    _MOST = 100_000  # names, at 10 µs each
+
+    def __init__(self) -> None:
+        self._made = 0
+
+    def near(self, word: str, known: Collection[str]) -> str:
+        """The remedy; empty when no name is near, or nobody has the time."""
+        self._made += len(known)
+        return did_you_mean(word, known) if self._made <= self._MOST else ""
 
 
 def text_type(name: str, value: object, raw: str | None) -> tuple[str, str]:

@@ -1,23 +1,19 @@
-"""Which files are read, and how they are read without trusting them."""
+"""How files are read and found without trusting them."""
 
 from __future__ import annotations
 
 import os
 import re
 import stat
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator
 from pathlib import Path
 
 from friendli_iac.errors import Problem
 from friendli_iac.manifest.document import Document
-from friendli_iac.manifest.model import Project
 from friendli_iac.manifest.ours import bytes_are_ours, may_be_ours
 
 SETTINGS = "friendli-iac.yaml"
-STDIN = "<stdin>"
 MAX_FILE = 8 * 2**20  # bytes
-MAX_TOTAL = 64 * 2**20  # bytes
 
 _SUFFIXES = (".yaml", ".yml")
 _SKIPPED = frozenset({"node_modules"})
@@ -26,15 +22,6 @@ _FORBIDDEN = re.compile(
     "[^\t\n\r\x20-\x7e\xa0-\u2027\u202a-\ud7ff\ue000-\ufefe\uff00-\ufffd\U00010000-\U0010ffff]"
     "|\r(?!\n)"
 )
-
-
-@dataclass(frozen=True)
-class Text:
-    """A file as read. `named` says that it was asked for by name, so that it must be ours."""
-
-    file: str
-    text: str
-    named: bool
 
 
 def label(path: Path) -> str:
@@ -68,7 +55,7 @@ def read_text(path: Path, report: list[Problem], *, only_ours: bool = False) -> 
     if len(data) > MAX_FILE:
         if only_ours and not bytes_are_ours(data):
             return None
-        report.append(_too_large(name, MAX_FILE))
+        report.append(too_large(name, MAX_FILE))
         return None
     try:
         return data.decode()
@@ -102,115 +89,6 @@ def check_characters(file: str, text: str, report: list[Problem]) -> bool:
     document = Document(file, line_text, 0, len(line_text), line)
     report.append(document.problem_at(place, "encoding", f"the text has {what}", remedy))
     return False
-
-
-def manifest_texts(
-    project: Project,
-    files: Sequence[str],
-    stdin: Callable[[], str] | None,
-    report: list[Problem],
-    unsaved: Mapping[str, str] = {},
-) -> Iterator[Text]:
-    """The texts to read, one by one, in the order of their names; problems go to `report`.
-
-    `unsaved` has, by label, what files will hold that are not written yet: they come last when
-    they are new.
-    """
-    total = 0
-    seen: set[str] = set()
-    text: str | None
-    for path, named in _paths(project, files, report):
-        if path is None:
-            name, text = STDIN, stdin() if stdin else ""
-            if len(text) > MAX_FILE:
-                report.append(_too_large(name, MAX_FILE))
-                continue
-        else:
-            name = label(path)
-            if name in seen:
-                continue
-            seen.add(name)
-            text = unsaved.get(name)
-            if text is None:
-                text = read_text(path, report, only_ours=not named)
-        if text is None:
-            continue
-        total += len(text)
-        if total > MAX_TOTAL:
-            report.append(_too_large("the manifests together", MAX_TOTAL))
-            return
-        if check_characters(name, text, report):
-            yield Text(name, text, named)
-    for name in unsaved.keys() - seen:
-        if check_characters(name, unsaved[name], report):
-            yield Text(name, unsaved[name], named=True)
-
-
-def read_files(project: Project) -> set[Path]:
-    """The files that the project reads without being told to, with links followed."""
-    return {found.resolve() for found, _ in _paths(project, (), []) if found}
-
-
-def _paths(
-    project: Project, files: Sequence[str], report: list[Problem]
-) -> Iterator[tuple[Path | None, bool]]:
-    """Each file to read, and whether it was named; None is standard input."""
-    if files:
-        for file in files:
-            path = Path(file)
-            if file == "-":
-                yield None, True
-            elif not inside(path, project.root, report):
-                continue
-            elif path.is_dir():
-                yield from ((found, False) for found in walk(path, report))
-            else:
-                yield path, True
-    elif project.manifests:
-        for index, pattern in enumerate(project.manifests):
-            yield from _matches(project, index, pattern, report)
-    else:
-        yield from ((found, False) for found in walk(project.root, report))
-
-
-def _matches(
-    project: Project, index: int, pattern: str, report: list[Problem]
-) -> Iterator[tuple[Path, bool]]:
-    """The files that an entry of `manifests:` means."""
-    place = ("manifests", index)
-    document = project.document
-    if Path(pattern).is_absolute() or ".." in Path(pattern).parts:
-        if document:
-            report.append(
-                document.problem(
-                    "outside",
-                    f"{pattern} leads out of the project",
-                    place,
-                    remedy=f"name files below the folder of {SETTINGS}",
-                )
-            )
-        return
-    found = [project.root] if Path(pattern) == Path() else sorted(project.root.glob(pattern))
-    hits = 0
-    for path in found:
-        if path.name == SETTINGS:
-            continue
-        hits += 1
-        if not inside(path, project.root, report):
-            continue
-        if path.is_dir():
-            yield from ((file, False) for file in walk(path, report))
-        else:
-            yield path, True
-    if not hits and document:
-        report.append(
-            document.problem(
-                "no-manifests",
-                f"no file matches {pattern}",
-                place,
-                remedy=f"correct the path; it is relative to the folder of {SETTINGS}",
-            )
-        )
 
 
 def walk(root: Path, report: list[Problem]) -> Iterator[Path]:
@@ -262,7 +140,7 @@ def _unreadable(name: str, error: OSError) -> Problem:
     return Problem(name, 0, 0, message, remedy, rule="file")
 
 
-def _too_large(name: str, limit: int) -> Problem:
+def too_large(name: str, limit: int) -> Problem:
     message = f"larger than {limit // 2**20} MiB"
     return Problem(
         name, 0, 0, message, "split it, or leave out what is no manifest", "", "too-large"

@@ -9,6 +9,8 @@ from typing import Any
 
 from friendli_iac.manifest.document import Document, Keys
 from friendli_iac.resources.base import Address
+from friendli_iac.resources.policy import Policy
+from friendli_iac.resources.prices import LIST_PRICES, Prices
 from friendli_iac.resources.spec import Spec, get_path
 
 UNSET: Any = object()  # the default of a variable that has none
@@ -28,11 +30,30 @@ class Source:
 
 @dataclass(frozen=True, slots=True)
 class Layer:
-    """One origin of a specification: what `document` says at `at` is the spec's part at `mount`."""
+    """One origin of a specification: what `document` says at `at` is the spec's part at `mount`,
+    but for what an overlay deletes from it (`without`, as seen from `at`).
+    """
 
     document: Document
     at: Keys
     mount: Keys = ()
+    without: tuple[Keys, ...] = ()
+
+    def place(self, path: Keys) -> Keys | None:
+        """Where in the document the value at `path` of the spec would stand; None: not in it."""
+        depth = len(self.mount)
+        inner = path[depth:]
+        if path[:depth] != self.mount or any(inner[: len(gone)] == gone for gone in self.without):
+            return None
+        return (*self.at, *inner)
+
+    def deletes(self, path: Keys) -> Keys | None:
+        """The place of the null in the document that deletes the value at `path` of the spec."""
+        depth = len(self.mount)
+        for gone in self.without if path[:depth] == self.mount else ():
+            if path[depth:][: len(gone)] == gone and self.document.has((*self.at, *gone)):
+                return (*self.at, *gone)
+        return None
 
 
 @dataclass(frozen=True, eq=False)
@@ -40,7 +61,8 @@ class Declared:
     """One resource that is wanted.
 
     `spec` is canonical: variables, defaults and references are resolved, and it holds what the kind
-    always manages. `layers` are its origins, the one that wins first.
+    always manages. `layers` are its origins, the one that wins first; `documents` are its own: an
+    overlay, and at last the one that declares it.
     """
 
     address: Address
@@ -48,6 +70,7 @@ class Declared:
     labels: dict[str, str]
     depends_on: tuple[Address, ...]
     layers: tuple[Layer, ...] = field(default=(), repr=False)
+    documents: tuple[Document, ...] = field(default=(), repr=False)
 
     @property
     def asked(self) -> dict[str, str]:
@@ -61,12 +84,19 @@ class Declared:
         is the document. Files are read again for it, so it costs about as much as parsing the
         document does.
         """
-        if not self.layers:
+        if not self.documents:
             return Source("", 0, 0)
         keys = tuple(path.split(".")) if path else ()
-        document = self.layers[0].document
+        document = self.documents[-1]
+        if keys[:1] == ("labels",):
+            keys = ("labels", path.partition(".")[2])  # whose key may have dots in it
         if keys[:1] in (("labels",), ("dependsOn",)):
-            return _source(document, ("metadata", *keys))
+            said = ("metadata", *(key for key in keys if key))
+            return _source(next((d for d in self.documents if d.has(said)), document), said)
+        if keys and get_path(self.spec, path, UNSET) is UNSET:
+            for layer in self.layers:
+                if (null := layer.deletes(keys)) is not None:
+                    return _source(layer.document, null)
         for length in range(len(keys), 0, -1):
             here = keys[:length]
             if get_path(self.spec, ".".join(here), UNSET) is UNSET:
@@ -79,19 +109,21 @@ class Declared:
         """Whether the user wrote the value at `path`: in the document, as a default of the project,
         or in a template. Costs as much as `source`.
         """
-        keys = tuple(path.split("."))
-        here = get_path(self.spec, path, UNSET) is not UNSET
-        return here and next(origins(self.layers, keys), None) is not None
+        return self.said(path) is not None
+
+    def said(self, path: str) -> Source | None:
+        """Where the user wrote the value at `path` of the spec; None when nobody did."""
+        if get_path(self.spec, path, UNSET) is UNSET:
+            return None
+        return next((_source(*one) for one in origins(self.layers, tuple(path.split(".")))), None)
 
 
 def origins(layers: tuple[Layer, ...], path: Keys) -> Iterator[tuple[Document, Keys]]:
     """The documents that say something at `path` of the spec, and where they say it."""
     for layer in layers:
-        depth = len(layer.mount)
-        if path[:depth] == layer.mount:
-            written = (*layer.at, *path[depth:])
-            if layer.document.has(written):
-                yield layer.document, written
+        written = layer.place(path)
+        if written is not None and layer.document.has(written):
+            yield layer.document, written
 
 
 def _source(document: Document, path: Keys) -> Source:
@@ -124,13 +156,14 @@ class Variable:
 
 @dataclass(frozen=True)
 class Environment:
-    """What friendli-iac.yaml says of one environment. `project` is the Friendli project, `overlays`
-    and `manifests` are files, folders and patterns: patches of the base, and documents beside it.
+    """What friendli-iac.yaml says of one environment. `state` is the address of its own state,
+    `project` the Friendli project; `overlays` and `manifests` are files, folders and patterns:
+    patches of the base, and documents beside it.
     """
 
     name: str
+    state: str
     variables: Mapping[str, Any] = field(default_factory=dict)
-    state: str | None = None
     project: str | None = None
     overlays: tuple[str, ...] = ()
     manifests: tuple[str, ...] = ()
@@ -149,4 +182,6 @@ class Project:
     siblings: tuple[str, ...] = ()
     defaults: Mapping[str, dict[str, Any]] = field(default_factory=dict)
     environments: Mapping[str, Environment] = field(default_factory=dict)
+    prices: Prices = LIST_PRICES
+    policy: Policy | None = None
     document: Document | None = field(default=None, repr=False, compare=False)

@@ -10,6 +10,10 @@
     siblings: [file:../search/.friendli-iac/state.json]   # what these states hold is no stranger
     defaults:
       Endpoint: {project: …}                # merged under the spec of each document of the kind
+    environments:
+      prod: {variables: {max: 8}, overlays: [overlays/prod.yaml]}   # see environments.py
+    policy: {maxReplicas: 4}                # what plans must keep to; see policies.py
+    prices: {gpuHour: {H100: 2.50}}         # dollars; see prices.py
 
 Tokens and addresses of services are no settings: they come from outside of the repository.
 """
@@ -22,17 +26,21 @@ from typing import Any
 
 from friendli_iac.errors import ManifestError, Problem
 from friendli_iac.manifest.document import Document, Keys, show, split
+from friendli_iac.manifest.environments import VARIABLE, environments, state_problem
 from friendli_iac.manifest.explain import did_you_mean, plain_type, unknown_key
 from friendli_iac.manifest.files import SETTINGS, check_characters, inside, label, read_text
 from friendli_iac.manifest.model import UNSET, Project, Variable
+from friendli_iac.manifest.policies import policy
+from friendli_iac.manifest.prices import prices
 from friendli_iac.manifest.reader import EMPTY, INVALID, read
 from friendli_iac.resources import KINDS, TEMPLATES
 
-_KEYS = ("name", "manifests", "variables", "state", "siblings", "defaults")
+_KEYS = (
+    "name", "manifests", "variables", "state", "siblings", "defaults", "environments", "prices",
+    "policy",
+)  # fmt: skip
 _VARIABLE_KEYS = ("default", "description", "sensitive")
 _FROM_OUTSIDE = re.compile("token|key|secret|url|team|profile", re.IGNORECASE)
-_STATE = re.compile(r"[^:]*$|file:|(s3|gs|az|postgres|postgresql)://")
-_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_-]*")
 
 
 def find_project(start: Path) -> Project:
@@ -89,7 +97,10 @@ def _project(file: Path) -> Project:
         state=settings.state(),
         siblings=settings.texts("siblings"),
         defaults=settings.defaults(),
+        environments=environments(*found, report),
+        prices=prices(*found, report),
         document=found[0],
+        policy=policy(*found, report),
     )
     settings.unknown_keys()
     if report:
@@ -142,10 +153,8 @@ class _Settings:
     def state(self) -> str | None:
         """The address of the state."""
         where = self.text("state")
-        if where and not _STATE.match(where):
-            remedy = "write a path, or s3://, gs://, az:// or postgres:// and where it is there"
-            message = f"a state cannot be kept in {show(where.partition(':')[0])}"
-            self._problem("state", message, remedy, ("state",))
+        if where and (wrong := state_problem(where)):
+            self._problem("state", *wrong, ("state",))
         return where
 
     def variables(self) -> dict[str, Variable]:
@@ -155,7 +164,7 @@ class _Settings:
         found = {}
         for name, value in declared.items():
             path = ("variables", name)
-            if not _NAME.fullmatch(name):
+            if not VARIABLE.fullmatch(name):
                 self._problem(
                     "variable-name",
                     f"{show(name)} cannot be the name of a variable",

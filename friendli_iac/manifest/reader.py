@@ -34,14 +34,14 @@ class _Stop(Exception):
     """The rest of the document cannot be made sense of; the reason has been reported."""
 
 
-def read(document: Document, report: list[Problem]) -> Any:
+def read(document: Document, report: list[Problem], *, nulls: bool = False) -> Any:
     """The document's data: dict, list, str, int, float or bool; or EMPTY, or INVALID.
 
     Problems are added to `report`. Keys of dicts are always strings; a value that has a problem is
-    INVALID.
+    INVALID. With `nulls`, a value in a dict may be None.
     """
     try:
-        return _Reader(document, report).data()
+        return _Reader(document, report, nulls).data()
     except _Stop:
         return INVALID
     except yaml.MarkedYAMLError as error:
@@ -102,9 +102,10 @@ _SYNTAX = (
 
 
 class _Reader:
-    def __init__(self, document: Document, report: list[Problem]) -> None:
+    def __init__(self, document: Document, report: list[Problem], nulls: bool) -> None:
         self._document = document
         self._report = report
+        self._nulls = nulls
         self._next = Loader(document.content).get_event
         self._nodes = 0
         # The containers around the one at hand, each with the key that this one will have in it.
@@ -146,7 +147,8 @@ class _Reader:
                 if value is None:
                     if here is None:
                         return EMPTY
-                    value = self._null(event)
+                    if not self._nulls or type(here) is list:
+                        value = self._null(event)
             elif kind is events.MappingStartEvent or kind is events.SequenceStartEvent:
                 if key is None and type(here) is dict:
                     self._stop(event, "key", "a key must be text", "write the key as a word")

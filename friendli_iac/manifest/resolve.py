@@ -4,33 +4,18 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from functools import cache, cached_property
+from dataclasses import replace
+from functools import cached_property
 from graphlib import CycleError, TopologicalSorter
 
 from friendli_iac.errors import Problem
 from friendli_iac.manifest.document import Document, Keys
-from friendli_iac.manifest.explain import did_you_mean
-from friendli_iac.manifest.model import Declared, Layer, Manifest, Source, origins
+from friendli_iac.manifest.explain import Guesses
+from friendli_iac.manifest.layering import WITH_F, Checked, references
+from friendli_iac.manifest.model import Declared, Manifest, Source, origins
 from friendli_iac.resources import KINDS
 from friendli_iac.resources.base import Address
-from friendli_iac.resources.spec import Spec, SpecModel, get_path, leaves, set_path
-
-
-@dataclass(frozen=True, eq=False, slots=True)
-class Checked:
-    """A document by itself: `spec` is canonical, with defaults, or None when it is invalid.
-
-    `depends_on` gives the index in metadata.dependsOn; `references` the names of templates by path.
-    """
-
-    document: Document
-    address: Address
-    labels: dict[str, str]
-    depends_on: dict[Address, int]
-    references: dict[str, str]
-    spec: Spec | None
-    layers: tuple[Layer, ...]
+from friendli_iac.resources.spec import get_path, set_path
 
 
 def resolve(checked: Sequence[Checked], report: list[Problem], *, complete: bool) -> Manifest:
@@ -38,13 +23,12 @@ def resolve(checked: Sequence[Checked], report: list[Problem], *, complete: bool
     return _Resolver(checked, report, complete).manifest()
 
 
-_MAX_GUESSES = 100_000  # names that words without meaning are compared with, at 10 µs each
 _MAX_CYCLES = 100  # that are told of; to find the next one takes a walk through everything
 
 
 class _Resolver:
     def __init__(self, checked: Sequence[Checked], report: list[Problem], complete: bool) -> None:
-        self._guesses = 0
+        self._guesses = Guesses()
         self._report, self._complete = report, complete
         self._all = checked
         self._known: dict[Address, Checked] = {}
@@ -85,7 +69,7 @@ class _Resolver:
     def _declared(self, address: Address, one: Checked) -> Declared | None:
         """The resource with its references resolved; None when its own spec is invalid."""
         layers, spec = one.layers, one.spec
-        for path, name in one.references.items():
+        for path, (name, above) in one.references.items():
             kind = references(KINDS[address.kind].model)[path]
             template = self._known.get(Address(kind, name))
             if template is None:
@@ -94,17 +78,18 @@ class _Resolver:
                 block = path.rpartition(".")[0]
                 set_path(spec, block, copy.deepcopy(template.spec))
                 mount: Keys = tuple(block.split("."))
-                mounted = (Layer(la.document, la.at, mount) for la in template.layers)
-                layers = (layers[0], *mounted, *layers[1:])
+                mounted = (replace(layer, mount=mount) for layer in template.layers)
+                layers = (*layers[:above], *mounted, *layers[above:])
         if spec is None:
             return None
         spec = KINDS[address.kind].desired(address, spec)
-        return Declared(address, spec, one.labels, tuple(one.depends_on), layers)
+        needs = tuple(one.depends_on)
+        return Declared(address, spec, one.labels, needs, layers, one.documents)
 
     def _dangling(self, one: Checked, path: str, kind: str, name: str) -> None:
-        remedy = self._near(name, self._names.get(kind, [])) or f"add a document with kind: {kind}"
-        if not self._complete:
-            remedy += "; with -f, only the files that it names are read: add the one that has it"
+        near = self._guesses.near(name, self._names.get(kind, []))
+        remedy = near or f"add a document with kind: {kind}"
+        remedy += "" if self._complete else WITH_F
         document, written = next(origins(one.layers, tuple(path.split("."))))
         message = f"there is no {kind} {name}"
         self._report.append(document.problem("dangling-reference", message, written, remedy=remedy))
@@ -132,13 +117,13 @@ class _Resolver:
     def _check_dependencies(self) -> None:
         graph: dict[Address, list[Address]] = {}
         for address, one in self._known.items():
-            for needed, index in one.depends_on.items():
+            for needed, (document, index) in one.depends_on.items():
                 problem = self._unknown_dependency(needed)
                 if problem is not None:
                     path = ("metadata", "dependsOn", index)
                     message, remedy = problem
                     self._report.append(
-                        one.document.problem("dependency", message, path, remedy=remedy)
+                        document.problem("dependency", message, path, remedy=remedy)
                     )
                 elif needed in self._known:
                     graph.setdefault(address, []).append(needed)
@@ -148,8 +133,7 @@ class _Resolver:
                 break
             # graphlib gives each before the one that needs it; people read it the other way.
             ring = cycle[::-1]
-            document: Document = self._known[ring[0]].document
-            index = self._known[ring[0]].depends_on[ring[1]]
+            document, index = self._known[ring[0]].depends_on[ring[1]]
             self._report.append(
                 document.problem(
                     "dependency-cycle",
@@ -168,7 +152,8 @@ class _Resolver:
         if needed in self._known or (needed.kind in KINDS and not self._complete):
             return None
         known = self._resources
-        remedy = self._near(str(needed), known) or f"the resources are {', '.join(known[:10])}"
+        near = self._guesses.near(str(needed), known)
+        remedy = near or f"the resources are {', '.join(known[:10])}"
         return f"there is no {needed}", remedy
 
     @cached_property
@@ -182,22 +167,11 @@ class _Resolver:
             found.setdefault(address.kind, []).append(address.name)
         return found
 
-    def _near(self, word: str, known: Sequence[str]) -> str:
-        """`did_you_mean`, as long as there are not too many to ask for."""
-        self._guesses += len(known)
-        return did_you_mean(word, known) if self._guesses <= _MAX_GUESSES else ""
-
-
-@cache
-def references(model: type[SpecModel]) -> Mapping[str, str]:
-    """The paths of a model's fields that name a template, and the template's kind."""
-    return {path: leaf.ref for path, leaf in leaves(model).items() if leaf.ref}
-
 
 def _place_of_name(declared: Declared) -> tuple[Document, Keys]:
     for written in origins(declared.layers, ("name",)):
         return written
-    return declared.layers[0].document, ("metadata", "name")
+    return declared.documents[-1], ("metadata", "name")
 
 
 def _cycle(graph: Mapping[Address, list[Address]]) -> list[Address]:

@@ -2,19 +2,15 @@
 
 Draft-07, which is what editors' YAML servers read. They are a help while writing, and let through
 what only a run can know: `${…}` anywhere, and fields that defaults may provide.
-
-    python -m friendli_iac.manifest.schema --write schemas     # or --check
 """
 
 from __future__ import annotations
 
-import json
-import sys
-from collections.abc import Sequence
-from pathlib import Path
 from typing import Any
 
 from friendli_iac.manifest.envelope import API_VERSION, MAX_NAME, NAME
+from friendli_iac.manifest.environments import NAME as ENVIRONMENT_NAME
+from friendli_iac.manifest.policy_schema import policy_schema
 from friendli_iac.resources import KINDS, TEMPLATES
 from friendli_iac.resources.spec import SpecModel, submodel
 
@@ -114,6 +110,14 @@ def settings_schema() -> Schema:
                 "description": "States of other projects, as in `state`: what they hold is not "
                 "ours, and is not reported as nobody's.",
             },
+            "environments": {
+                "type": "object",
+                "minProperties": 1,
+                "propertyNames": {"pattern": f"^{ENVIRONMENT_NAME}$"},
+                "additionalProperties": _environment(),
+                "description": "What differs in each environment. With environments, commands need "
+                "--env; each has a state of its own.",
+            },
             "defaults": {
                 "type": "object",
                 "additionalProperties": False,
@@ -123,32 +127,66 @@ def settings_schema() -> Schema:
                 },
                 "description": "By kind: fields for every spec that does not give them itself.",
             },
+            "policy": policy_schema(),
+            "prices": {
+                "type": "object",
+                "additionalProperties": False,
+                "properties": {
+                    "source": {"type": "string", "description": "Whose prices they are."},
+                    "asOf": {
+                        "type": "string",
+                        "pattern": "^[0-9]{4}-[0-9]{2}(-[0-9]{2})?$",
+                        "description": "When they held: a month or a day.",
+                    },
+                    "gpuHour": {
+                        "type": "object",
+                        "additionalProperties": {
+                            "type": "number",
+                            "exclusiveMinimum": 0,
+                            "maximum": 100,
+                        },
+                        "description": "Dollars for one GPU and hour, by GPU.",
+                    },
+                },
+                "description": "What a GPU costs, instead of its list price: plans, `status` and "
+                "`cost` estimate with it.",
+            },
         },
         "definitions": _definitions(),
     }
 
 
-def write_schemas(folder: Path) -> None:
-    """Writes the generated files into `folder`."""
-    for name, text in _files().items():
-        (folder / name).write_text(text, encoding="utf-8")
-
-
-def stale_schemas(folder: Path) -> list[str]:
-    """The files in `folder` that are missing or are not what would be written now."""
-    return [
-        name
-        for name, text in _files().items()
-        if not (folder / name).is_file() or (folder / name).read_text(encoding="utf-8") != text
-    ]
-
-
-def _files() -> dict[str, str]:
-    schemas = {
-        "friendli-iac.v1.json": manifest_schema(),
-        "friendli-iac.settings.v1.json": settings_schema(),
+def _environment() -> Schema:
+    files: Schema = {"type": "array", "items": {"type": "string"}}
+    return {
+        "type": "object",
+        "additionalProperties": False,
+        "properties": {
+            "state": {
+                "type": "string",
+                "description": "Where its state is kept, as `state` of all. Without any: "
+                ".friendli-iac/ENVIRONMENT/state.json.",
+            },
+            "project": {
+                "type": "string",
+                "description": "The id of the Friendli project of what names none itself.",
+            },
+            "variables": {
+                "type": "object",
+                "propertyNames": {"pattern": "^[A-Za-z_][A-Za-z0-9_-]*$"},
+                "description": "Values that win over the defaults of `variables`.",
+            },
+            "overlays": {
+                **files,
+                "description": "Files, folders and patterns of patches: documents that are merged "
+                "over those of the base with the same kind and name; null deletes.",
+            },
+            "manifests": {
+                **files,
+                "description": "Files, folders and patterns of what is in this environment only.",
+            },
+        },
     }
-    return {name: json.dumps(s, indent=2, ensure_ascii=False) + "\n" for name, s in schemas.items()}
 
 
 def _models() -> dict[str, type[SpecModel]]:
@@ -239,22 +277,3 @@ def _alternatives(model: type[SpecModel]) -> Schema:
 
 def _summary(model: type[SpecModel]) -> str:
     return " ".join((model.__doc__ or "").split())
-
-
-def main(arguments: Sequence[str]) -> int:
-    """Writes or checks the files in a folder; the exit code."""
-    match list(arguments):
-        case ["--write", folder]:
-            write_schemas(Path(folder))
-            return 0
-        case ["--check", folder]:
-            stale = stale_schemas(Path(folder))
-            for name in stale:
-                sys.stderr.write(f"{name} is stale: run this with --write\n")
-            return 1 if stale else 0
-    sys.stderr.write("usage: python -m friendli_iac.manifest.schema --write|--check FOLDER\n")
-    return 64
-
-
-if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))

@@ -10,12 +10,12 @@ from typing import Any
 from pydantic import ValidationError
 
 from friendli_iac.errors import FriendliIacError, ManifestError, Problem, UsageError
+from friendli_iac.manifest.choice import manifest_texts
 from friendli_iac.manifest.document import Document, Keys, split
 from friendli_iac.manifest.edit import put, take_out
 from friendli_iac.manifest.envelope import API_VERSION
 from friendli_iac.manifest.explain import did_you_mean
-from friendli_iac.manifest.files import manifest_texts
-from friendli_iac.manifest.load import MODELS
+from friendli_iac.manifest.layering import MODELS
 from friendli_iac.manifest.model import Declared, Layer, Manifest, Project, origins
 from friendli_iac.manifest.reader import read
 from friendli_iac.manifest.spelling import Value, as_typed, literal

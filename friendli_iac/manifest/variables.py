@@ -1,9 +1,10 @@
 """`${var.NAME}` and `${env:NAME}` in the values of documents.
 
 A variable has the value of the first of these that knows it: a flag (`--var`), the environment
-(`FRIENDLI_IAC_VAR_NAME`), the files (`--var-file`) from the last to the first, and the default in
-friendli-iac.yaml. A flag and the environment give text, files give what YAML says. In the name of
-an environment variable, NAME is as written, or else in capitals with _ for -; empty is not set.
+(`FRIENDLI_IAC_VAR_NAME`), the files (`--var-file`) from the last to the first, what
+friendli-iac.yaml says of the environment that `--env` chose, and the default there. A flag and the
+environment give text, the others give what YAML says. In the name of an environment variable, NAME
+is as written, or else in capitals with _ for -; empty is not set.
 """
 
 from __future__ import annotations
@@ -35,13 +36,15 @@ MAX_EXPANDED = 64 * 2**20  # of all values of a run together
 
 
 class Variables:
-    """The values of a run. `files` are the variable files, each with its data."""
+    """The values of a run. `files` are the variable files and, first, what the chosen environment
+    says: each with the place of its data.
+    """
 
     def __init__(
         self,
         declared: Mapping[str, Variable],
         flags: Mapping[str, str],
-        files: Sequence[tuple[Document, Mapping[str, Any]]],
+        files: Sequence[tuple[Document, Keys, Mapping[str, Any]]],
         environ: Mapping[str, str],
         allow_env: Sequence[str],
     ) -> None:
@@ -73,13 +76,13 @@ class Variables:
                 yield Problem(
                     "--var", 0, 0, message, did_you_mean(name, known) or remedy, rule="variable"
                 )
-        for document, data in self._files if files_too else ():
+        for document, at, data in self._files if files_too else ():
             for name in data:
                 if name not in known:
                     yield document.problem(
                         "variable",
                         f"no manifest uses a variable {name}",
-                        (name,),
+                        (*at, name),
                         remedy=did_you_mean(name, known) or remedy,
                         key=True,
                     )
@@ -154,7 +157,7 @@ class Variables:
             if text:
                 found.append(ExternalText(text))
                 break
-        found += [data[name] for _, data in reversed(self._files) if name in data]
+        found += [data[name] for _, _, data in reversed(self._files) if name in data]
         if name in self._declared and self._declared[name].default is not UNSET:
             found.append(self._declared[name].default)
         return found
@@ -170,7 +173,8 @@ class Variables:
         given = self._given(name)
         if given:
             return given[0]
-        known = {*self._declared, *self._flags, *(key for _, data in self._files for key in data)}
+        in_files = (key for _, _, data in self._files for key in data)
+        known = {*self._declared, *self._flags, *in_files}
         remedy = (
             f"give it with --var {name}=VALUE, in a --var-file, as FRIENDLI_IAC_VAR_{name} in the"
             " environment, or as a default below `variables:` in friendli-iac.yaml"

@@ -10,6 +10,8 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal, NamedTuple, Protocol
 
+from friendli_iac.resources.billing import Bill
+from friendli_iac.resources.prices import Prices
 from friendli_iac.resources.spec import Spec, SpecModel
 
 
@@ -97,7 +99,6 @@ class Kind(Protocol):
 
     name: str
     model: type[SpecModel]
-    prices: str  # where `hourly_cost` has them from, such as "list prices of 2025-09"
 
     def desired(self, address: Address, written: Spec) -> Spec:
         """What the manifest wants: `written` with the defaults that are always managed."""
@@ -182,12 +183,20 @@ class Kind(Protocol):
         """What a status means for us; a status that nobody knows is `changing`."""
         ...
 
-    def hourly_cost(self, spec: Spec) -> tuple[float, float] | None:
-        """Dollars per hour at list prices, at the fewest and the most replicas; None: not known."""
+    def replicas(self, spec: Spec) -> tuple[int, int]:
+        """The fewest and the most that may run, as `spec` wants it."""
         ...
 
-    def replica_cost(self, spec: Spec) -> float | None:
-        """Dollars per hour of one replica at list prices; None: not known."""
+    def replica_cost(self, spec: Spec, prices: Prices) -> float | None:
+        """Dollars per hour of one replica; None: not known."""
+        ...
+
+    def hourly_cost(self, spec: Spec, prices: Prices) -> tuple[float, float] | None:
+        """Dollars per hour at the fewest and the most replicas; None: not known."""
+        ...
+
+    def bill(self, api: Any, start: str, end: str) -> Bill:
+        """What the team was billed from `start` to `end`, midnights of UTC as RFC 3339 has them."""
         ...
 
     def explain(self, error: str | None, spec: Spec) -> Fault:

@@ -12,9 +12,11 @@ from typing import Any, Protocol
 
 from friendli_iac.resources import instances
 from friendli_iac.resources.base import Action, Address, Fault, Health, Observed, Replicas, Step
+from friendli_iac.resources.billing import Bill, read_bill
 from friendli_iac.resources.endpoint_body import body_of, option_of
 from friendli_iac.resources.endpoint_errors import explain
 from friendli_iac.resources.endpoint_spec import EndpointSpec
+from friendli_iac.resources.prices import Prices
 from friendli_iac.resources.rollout import probe_complaint, probe_request
 from friendli_iac.resources.spec import Spec, SpecModel, copied, get_path, overlay, set_path
 
@@ -56,6 +58,7 @@ class EndpointApi(Protocol):
     def get_status(self, id: str) -> dict[str, Any]: ...
     def newest_version(self, id: str) -> int | None: ...
     def versions(self, id: str) -> dict[int, dict[str, Any]]: ...
+    def team_cost(self, start: str, end: str) -> list[Any]: ...
     def infer(
         self, path: str, body: dict[str, Any], timeout: float
     ) -> tuple[dict[str, Any], str]: ...
@@ -70,7 +73,6 @@ class EndpointKind:
 
     name = "Endpoint"
     model: type[SpecModel] = EndpointSpec
-    prices = f"list prices of {instances.LIST_PRICES_DATE}"
 
     def desired(self, address: Address, written: Spec) -> Spec:
         always: Spec = {"name": address.name, "engine": {"contentLogging": False}}
@@ -227,19 +229,27 @@ class EndpointKind:
     def health(self, status: str) -> Health:
         return _HEALTH.get(status, "changing")
 
-    def replica_cost(self, spec: Spec) -> float | None:
-        price = instances.LIST_PRICES.get(get_path(spec, "instance.gpu", ""))
-        return None if price is None else price * float(get_path(spec, "instance.count", 1))
-
-    def hourly_cost(self, spec: Spec) -> tuple[float, float] | None:
-        replica = self.replica_cost(spec)
-        if replica is None:
-            return None
+    def replicas(self, spec: Spec) -> tuple[int, int]:
+        if self.idle(spec):
+            return 0, 0
         scaling = spec.get("autoscaling", {})
         fixed = scaling.get("replicas")
         low = fixed if fixed is not None else scaling.get("minReplicas", 0)
         high = fixed if fixed is not None else scaling.get("maxReplicas", 1)
-        return (round(replica * low, 2), round(replica * high, 2))
+        # A request wakes what sleeps: it bills nothing until then.
+        return (0 if spec.get("desired") == "sleeping" else int(low)), int(high)
+
+    def replica_cost(self, spec: Spec, prices: Prices) -> float | None:
+        price = prices.of(get_path(spec, "instance.gpu", ""))
+        return None if price is None else price * float(get_path(spec, "instance.count", 1))
+
+    def hourly_cost(self, spec: Spec, prices: Prices) -> tuple[float, float] | None:
+        replica = self.replica_cost(spec, prices)
+        low, high = self.replicas(spec)
+        return None if replica is None else (round(replica * low, 2), round(replica * high, 2))
+
+    def bill(self, api: EndpointApi, start: str, end: str) -> Bill:
+        return read_bill(api.team_cost(start, end))
 
     def explain(self, error: str | None, spec: Spec) -> Fault:
         return explain(error, spec)

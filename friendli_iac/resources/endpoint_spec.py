@@ -19,6 +19,7 @@ from friendli_iac.resources.spec import (
     Bool,
     Float,
     Immutable,
+    Include,
     Int,
     Local,
     Ref,
@@ -211,7 +212,7 @@ class Lifecycle(SpecModel):
     @classmethod
     def _paths_exist(cls, paths: list[str] | None) -> list[str] | None:
         fields = leaves(EndpointSpec)
-        known = [path for path, leaf in fields.items() if not leaf.local]
+        known = [path for path, leaf in fields.items() if not leaf.local and not leaf.include]
         for path in paths or ():
             if path in fields and fields[path].ref:  # only what the template says is ever sent
                 raise PydanticCustomError(
@@ -229,11 +230,8 @@ class Lifecycle(SpecModel):
 SUITE = Literal["quantization", "speculation", "chatTemplate", "reasoningParser", "adapters"]
 
 
-class EndpointSpec(SpecModel):
-    """A Dedicated Endpoint: one model on dedicated GPUs behind one id.
-
-    What is left out is not managed: it is sent back as it is found.
-    """
+class EndpointFields(SpecModel):
+    """All that can be said of an endpoint, by its own document or by a profile."""
 
     project: Annotated[Text, Immutable()] = Field(
         description="The id of the Friendli project. Changing it replaces the endpoint."
@@ -263,3 +261,16 @@ class EndpointSpec(SpecModel):
         "this is said: whether an update keeps such settings is not known.",
     )
     lifecycle: Lifecycle | None = None
+
+
+class EndpointSpec(EndpointFields):
+    """A Dedicated Endpoint: one model on dedicated GPUs behind one id.
+
+    What is left out is not managed: it is sent back as it is found.
+    """
+
+    profiles: Annotated[list[Text], Include("Profile")] | None = Field(
+        default=None,
+        description="The names of Profiles in these manifests, such as `[small, low-latency]`. "
+        "They give what is left out here, and later ones win over earlier ones.",
+    )

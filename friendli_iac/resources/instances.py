@@ -1,4 +1,4 @@
-"""The instance options of Dedicated Endpoints: GPU and count to option id, and list prices.
+"""The instance options of Dedicated Endpoints: GPU and count to option id, and memory.
 
 Ids: Friendli's OpenAPI of 2026-07-22 and, for B300, the official SDK since 0.15.4. The API has no
 call that lists them, so one that is missing here is given as `instance: {optionId: …}`.
@@ -16,10 +16,6 @@ _OPTIONS: dict[str, dict[int, str]] = {
     "B300": {1: "b300x1", 2: "b300x2", 4: "b300x4", 8: "b300x8"},
 }
 _BY_ID = {id: (gpu, count) for gpu, ids in _OPTIONS.items() for count, id in ids.items()}
-
-# Dollars per GPU and hour, Basic plan, as published in 2025-09. B300 had no public price.
-LIST_PRICES = {"A100 80GB": 2.9, "H100": 3.9, "H200": 4.5, "B200": 8.9}
-LIST_PRICES_DATE = "2025-09"
 
 # Memory of one GPU in GB (10^9 bytes), from NVIDIA's data sheets; a node may show a little less.
 MEMORY_GB = {"A100 80GB": 80.0, "H100": 80.0, "H200": 141.0, "B200": 180.0, "B300": 288.0}

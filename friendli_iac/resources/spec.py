@@ -7,7 +7,7 @@ A specification is written as a pydantic model (`SpecModel`) and worked with in 
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, replace
 from functools import cache
 from inspect import isclass
@@ -44,6 +44,15 @@ class Local:
 @dataclass(frozen=True)
 class Ref:
     """Names a template of `kind`, whose spec takes the place of the block around it."""
+
+    kind: str
+
+
+@dataclass(frozen=True)
+class Include:
+    """Names templates of `kind`, a list of them: their specs stand in for what the block around it
+    leaves out, the last one first. It is no part of the canonical form.
+    """
 
     kind: str
 
@@ -125,6 +134,8 @@ class SpecModel(BaseModel):
     ALTERNATIVES: ClassVar[tuple[tuple[str, ...], ...]] = ()
     # With ALTERNATIVES: whether one of the groups must be there.
     REQUIRED: ClassVar[bool] = False
+    # Whether it is a part that others complete: then nothing is missing in it.
+    PARTIAL: ClassVar[bool] = False
 
     @model_validator(mode="after")
     def _one_alternative(self) -> Self:
@@ -170,6 +181,7 @@ class Leaf:
     immutable: bool = False
     local: bool = False
     ref: str | None = None
+    include: str | None = None
     duration: bool = False
     nested: bool = False
 
@@ -188,14 +200,14 @@ def leaves(model: type[BaseModel]) -> Mapping[str, Leaf]:
             continue
         marks = [*info.metadata, *_nested_marks(info.annotation)]
         kinds = {type(mark) for mark in marks}
-        refs = [mark.kind for mark in marks if isinstance(mark, Ref)]
         found[key] = Leaf(
             path=key,
             description=info.description or "",
             write_only=WriteOnly in kinds,
             immutable=Immutable in kinds,
             local=Local in kinds,
-            ref=refs[0] if refs else None,
+            ref=next((mark.kind for mark in marks if isinstance(mark, Ref)), None),
+            include=next((mark.kind for mark in marks if isinstance(mark, Include)), None),
             duration=any(getattr(mark, "func", None) is parse_duration for mark in marks),
             nested=_is_nested(info.annotation),
         )
@@ -259,11 +271,7 @@ def overlay(
     """`base` with `over` on top, key by key. Where `over` names one of a block's alternatives, what
     `base` holds of the others is dropped: fixed replicas never inherit an autoscaler's maximum.
     """
-    merged: Spec = dict(base)
-    for group in model.ALTERNATIVES if model else ():
-        if any(key in over for key in group):
-            others = {key for g in model.ALTERNATIVES if g is not group for key in g}  # type: ignore[union-attr]
-            merged = {key: value for key, value in merged.items() if key not in others - set(group)}
+    merged = without_others(model, base, over)
     for key, value in over.items():
         block = submodel(model, key) if model else None
         if (
@@ -275,6 +283,18 @@ def overlay(
         else:
             merged[key] = value
     return merged
+
+
+def without_others(
+    model: type[SpecModel] | None, base: Mapping[str, Any], named: Collection[str]
+) -> Spec:
+    """A copy of `base` without the alternatives of those keys of the block that are `named`."""
+    groups = model.ALTERNATIVES if model else ()
+    gone: set[str] = set()
+    for group in groups:
+        if any(key in named for key in group):
+            gone.update(key for g in groups if g is not group for key in g if key not in group)
+    return {key: value for key, value in base.items() if key not in gone}
 
 
 def get_path(spec: Mapping[str, Any], path: str, missing: object = None) -> Any:

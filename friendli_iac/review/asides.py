@@ -64,17 +64,6 @@ def gate(change: Change) -> str:
     return f"gate: {', '.join(parts)}; else {otherwise}"
 
 
-def preflight(change: Change) -> list[str]:
-    """What was looked at in the model's repository."""
-    if not change.checks:
-        return []
-    lines = []
-    for check in change.checks:
-        lines.append(f"    {check.level:<7}  {check.text}")
-        lines += [f"             {check.remedy}"] * bool(check.remedy)
-    return ["preflight", *lines]
-
-
 def outside(plan: Plan) -> list[tuple[str, str]]:
     """What others changed since the last apply, by address; what the manifests make of it is among
     the changes.

@@ -12,7 +12,7 @@ from friendli_iac.resources import KINDS
 from friendli_iac.resources.base import Address, Kind
 from friendli_iac.resources.spec import get_path
 from friendli_iac.review import words
-from friendli_iac.review.markdown import code, prose
+from friendli_iac.review.escaping import code, prose
 from friendli_iac.review.text import Paint, plain
 
 # docs: an endpoint that has slept for 48 hours is terminated.
@@ -52,7 +52,7 @@ def markdown(report: DriftReport) -> str:
             lines += ["| field | applied | live |", "|---|---|---|"]
             for one in found.fields:
                 old, new = _values(found, one)
-                lines.append(f"| `{one.path}` | {code(old)} | {code(new)} |")
+                lines.append(f"| `{one.path}` | {code(old, cell=True)} | {code(new, cell=True)} |")
             lines.append("")
         remarks = _remarks(found)
         for remark in remarks:
@@ -77,6 +77,7 @@ def as_json(report: DriftReport) -> dict[str, Any]:
         "checked": report.checked,
         "drifted": len(report.found),
         "notes": list(report.notes),
+        "prices": report.prices,
         "resources": [_drifted_as_json(found) for found in report.found],
         "unmanaged": None
         if report.strangers is None
@@ -97,7 +98,7 @@ def headline(report: DriftReport) -> str:
         parts.append(f"{len(report.strangers)} not ours")
         if costs:
             total = (sum(low for low, _ in costs), sum(high for _, high in costs))
-            parts.append(f"{words.money(total)} /h at list prices")
+            parts.append(f"{words.money(total)} /h ({report.prices})")
     elif report.strangers is not None:
         parts.append("nothing that is not ours")
     return ", ".join(parts)

@@ -8,7 +8,7 @@ from typing import Any, Literal
 
 from friendli_iac.core.canonical import canonical_json
 from friendli_iac.core.diff import flatten, readable
-from friendli_iac.core.state import Pin, Resource
+from friendli_iac.core.state import Override, Pin, Resource
 from friendli_iac.resources.base import Kind
 from friendli_iac.resources.spec import Spec, get_path, leaves, overlay, set_path
 from friendli_iac.review.times import rfc3339, stamp
@@ -44,6 +44,7 @@ class Version:
     key: str = ""
     outcome: str = ""
     live: bool = False
+    override: Override | None = None  # why it was made though rules denied it
 
 
 @dataclass(frozen=True)
@@ -179,9 +180,17 @@ def _below(kind: Kind, versions: tuple[Version, ...], index: int) -> list[str]:
         flat = flatten(kind, version.spec)
         told = [path for path in leaves(kind.model) if path in flat]
         lines = [f"{path}: {written(kind, path, flat[path])}" for path in told]
+    if version.override:
+        lines.insert(0, overridden(version.override))
     if other := misshown(kind, version):
         lines.append(f"the API shows other values than we sent: {', '.join(other)}")
     return lines
+
+
+def overridden(override: Override) -> str:
+    """Why something was done though rules denied it, and who said so."""
+    rules = ", ".join(override.rules)
+    return f"overridden: {override.reason} by {override.by} (denied by {rules})"
 
 
 def _fields(kind: Kind, found: Difference) -> list[str]:
@@ -261,6 +270,7 @@ def _as_json(kind: Kind, version: Version) -> dict[str, Any]:
         "by": version.by or None,
         "commit": version.commit or None,
         "key": version.key or None,
+        "override": vars(version.override) if version.override else None,
         "spec": version.spec,
         "shown_otherwise": misshown(kind, version),
     }

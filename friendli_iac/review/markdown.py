@@ -1,72 +1,334 @@
-"""A plan as a pull request shows it."""
+"""Plans as a pull request shows them: Markdown of GitHub, which GitLab understands, too.
+
+Never longer than the host allows: it degrades by meaning, in steps. What a change ends, what denies
+it, what it costs and the digest are never left out.
+"""
 
 from __future__ import annotations
 
-from friendli_iac.core.plan import Change, Plan
-from friendli_iac.review import asides, words
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+from friendli_iac.core.plan import Plan
+from friendli_iac.review import words
+from friendli_iac.review.barely import barely
+from friendli_iac.review.escaping import code, cut, prose, tag
+from friendli_iac.review.glance import columns, counted, glance
+from friendli_iac.review.links import NO_LINKS, Links
+from friendli_iac.review.model import (
+    GROUPS,
+    Group,
+    Item,
+    Review,
+    Verdict,
+    by_group,
+    review,
+    title,
+)
+
+COUNT, NAME, LINE, FIELDS, FULL = range(5)  # how much is said of a change
+WHERE = 300  # characters
+BRIEF = 200
+OPEN = 8  # details of so many changes stand open
+_LEFT_OUT = {
+    FIELDS: "preflight, gate and defaults",
+    LINE: "fields and other details",
+    NAME: "all but the names",
+    COUNT: "all but the number",
+}
 
 
-def render(plan: Plan) -> str:
-    """GitHub-flavoured Markdown: the summary first, then a section a resource."""
-    title = words.headline(plan) if words.is_work(plan) else "no changes"
-    lines = [f"### friendli-iac plan: {title}", "", f"For {prose(words.place(plan))}", ""]
-    notes = words.notes(plan)
-    lines += [f"- {prose(note)}" for note in notes] + [""] * bool(notes)
-    for refusal in plan.refusals:
-        lines += [f"> **Refused** `{refusal.address}`: {prose(refusal.message)}"]
-        lines += [f"> {prose(refusal.next)}", ""]
-    for line in filter(None, [words.total_cost(plan), asides.order(plan), words.unchanged(plan)]):
-        lines += [prose(line), ""]
-    for change in words.by_severity(plan.changes):
-        lines += [*_section(change), ""]
-    for change in plan.changes:
-        if change.action == "no-op" and words.needs_a_look(change):
-            facts = [words.status(change), *map(str.strip, asides.said_of(change))]
-            told = prose(", ".join(filter(None, facts)))
-            lines += [f"- `{change.address}` `{change.id}`: {told}", ""]
-    outside = asides.outside(plan)
-    if outside:
-        lines += ["Changed outside since the last apply:", ""]
-        lines += [f"- `{address}` {prose(told)}" for address, told in outside] + [""]
-    lines += [f"<sub>plan digest `{plan.digest[:12]}`</sub>"]
-    return "\n".join(lines) + "\n"
+@dataclass(frozen=True)
+class Detail:
+    """How much is said: of each group of changes, whether of everything beside them (`rest`), and
+    the most characters of one text.
+    """
+
+    destructive: int = FULL
+    versions: int = FULL
+    new: int = FULL
+    small: int = FULL
+    rest: bool = True
+    most: int | None = None
+
+    def of(self, group: Group) -> int:
+        level: int = getattr(self, group)
+        return level
 
 
-def _section(change: Change) -> list[str]:
-    id = f" `{change.id}`" if change.id else ""
-    lines = [f"#### `{words.SYMBOL[change.action]}` {change.action} `{change.address}`{id}", ""]
-    waits = f"waits for {', '.join(change.waits_for)}" if change.waits_for else ""
-    facts = [words.status(change), change.impact, change.reason, words.labels(change), waits]
-    facts = [prose(fact) for fact in [*facts, words.cost(change)] if fact]
-    if change.protected and change.destructive:
-        facts.append("**protected by preventDestroy**")
-    lines.append(" · ".join(facts))
-    shown, defaults = words.fields_shown(change)
-    if shown:
-        lines += ["", "| field | now | wanted | why | where |", "|---|---|---|---|---|"]
-    for field in shown:
-        old, new = words.before(change, field), words.value(change, field, field.desired)
-        why = "; ".join(filter(None, [words.why(change, field), *words.remarks(change, field)]))
-        cells = [f"`{field.path}`", code(old), code(new), prose(why), prose(field.source)]
-        lines.append(f"| {' | '.join(cells)} |")
-    rest = [f"{field.path} {words.value(change, field, field.desired)}" for field in defaults]
-    after = [f"Defaults: {', '.join(rest)}"] * bool(rest)
-    after += map(str.strip, asides.said_of(change))
-    after += [f"preflight: {c.level} {c.text} {c.remedy}".rstrip() for c in change.checks]
-    after += [asides.gate(change)] * bool(asides.gate(change))
-    return lines + [""] * bool(after) + [f"- {prose(line)}" for line in after]
+# What goes first is what a reviewer misses least.
+STEPS = (
+    Detail(),
+    Detail(small=LINE, most=2000),
+    Detail(versions=FIELDS, small=LINE, most=1000),
+    Detail(versions=LINE, small=LINE, most=500),
+    Detail(versions=LINE, new=FIELDS, small=LINE, most=500),
+    Detail(versions=LINE, new=LINE, small=LINE, most=500),
+    Detail(versions=LINE, new=LINE, small=NAME, most=500),
+    Detail(versions=NAME, new=LINE, small=NAME, most=500),
+    Detail(versions=NAME, new=NAME, small=NAME, most=500),
+    Detail(FIELDS, NAME, NAME, NAME, most=500),
+    Detail(LINE, NAME, NAME, NAME, most=200),
+    Detail(LINE, NAME, NAME, NAME, rest=False, most=200),
+    Detail(LINE, COUNT, COUNT, COUNT, rest=False, most=120),
+    Detail(NAME, COUNT, COUNT, COUNT, rest=False, most=100),
+)
 
 
-def code(text: str) -> str:
-    """`text` as code that cannot break out of a table or of its backticks."""
-    if text == words.NOTHING:
-        return ""
-    safe = text.replace("`", "'").replace("|", "\\|").replace("\n", " ")
-    return f"`{safe}`"
+def render(
+    plans: Sequence[Plan], *, limit: int | None = None, links: Links = NO_LINKS, whole: str = ""
+) -> str:
+    """One document about all of `plans`, one for each environment, of at most `limit` characters.
+    `whole` says where all of it is, when something had to be left out.
+    """
+    reviews = [review(plan) for plan in plans]
+    for detail in STEPS:
+        text = "\n".join(_Page(reviews, detail, links, whole).lines()) + "\n"
+        if limit is None or len(text) <= limit:
+            return text
+    return barely(reviews, limit or 0, whole)
 
 
-def prose(text: str) -> str:
-    """`text` that cannot become markup, a mention or a table cell."""
-    for mark in "\\`*_<>[]|@#~$":
-        text = text.replace(mark, f"\\{mark}" if mark not in "<>@" else f"&#{ord(mark)};")
-    return text.replace("\n", " ")
+@dataclass(frozen=True)
+class _Page:
+    reviews: Sequence[Review]
+    detail: Detail
+    links: Links
+    whole: str
+
+    def lines(self) -> Iterator[str]:
+        many = len(self.reviews) > 1
+        yield f"### friendli-iac plan: {self.prose(title(self.reviews))}"
+        yield ""
+        if not many:
+            yield from self.place(self.reviews[0])
+        yield from self.table()
+        yield from self.left_out()
+        for number, told in enumerate(self.reviews, 1):
+            if many:
+                yield f"### {self.code(told.name or f'plan {number}')}: {self.prose(told.headline)}"
+                yield ""
+                yield from self.place(told)
+            yield from self.plan(told)
+
+    def place(self, told: Review) -> Iterator[str]:
+        yield f"For {self.prose(told.place)}"
+        yield ""
+
+    def table(self) -> Iterator[str]:
+        """What happens and what it costs, at a glance."""
+        names = columns(self.reviews)
+        yield f"| | {' | '.join(self.code(name, cell=True) for name in names)} |"
+        yield f"|---|{'---|' * len(names)}"
+        for line in glance(self.reviews):
+            match line.style:
+                case "severe":
+                    cells = [f"**{prose(cell)}**" if cell else "" for cell in line.cells]
+                case "money":
+                    cells = [code(cell, cell=True) for cell in line.cells]
+                case _:
+                    cells = [self.prose(cell) for cell in line.cells]
+            name = f"**{line.name}**" if line.style == "severe" else line.name
+            yield f"| {name} | {' | '.join(cells)} |"
+        yield ""
+
+    def left_out(self) -> Iterator[str]:
+        """What is missing here, and where it is."""
+        if self.detail == STEPS[0]:
+            return
+        missing = []
+        for group, name in GROUPS.items():
+            level = self.detail.of(group)
+            count = sum(len(by_group(told.items).get(group, [])) for told in self.reviews)
+            if level < FULL and count:
+                missing.append(f"{_LEFT_OUT[level]} of {count} under “{name}”")
+        missing += ["notes, drift and findings that only warn"] * (not self.detail.rest)
+        missing += [f"what is longer than {self.detail.most} characters"]
+        yield f"> **Shortened to fit.** Left out: {'; '.join(missing)}."
+        yield f"> The whole: {where(self.whole)}"
+        yield ""
+
+    def plan(self, told: Review) -> Iterator[str]:
+        yield from self.verdicts(told)
+        if self.detail.rest:
+            notes = [*told.notes, *filter(None, [told.order])]
+            yield from ("#### Notes", "") if notes else ()
+            yield from self.bullets(notes)
+        open_ = len(told.items) <= OPEN
+        for group, items in by_group(told.items).items():
+            level = self.detail.of(group)
+            if level == COUNT:
+                continue  # the table has it
+            if level == NAME:
+                names = ", ".join(self.code(item.address) for item in items)
+                yield f"**{GROUPS[group]}**, {counted(items)}: {names}"
+                yield ""
+                continue
+            yield f"#### {GROUPS[group]}"
+            yield ""
+            if level == LINE:
+                yield from (self.line(item) for item in items)
+                yield ""
+                continue
+            for item in items:
+                yield from self.details(item, open_ or group == "destructive", level == FULL)
+        yield from self.quiet(told)
+        yield from self.end(told)
+
+    def verdicts(self, told: Review) -> Iterator[str]:
+        """What must be read before all else: refusals, what the policy says, and an override."""
+        for address, message, way_out in told.refusals:
+            said = f"{self.prose(message)} · {self.prose(way_out)}"
+            yield f"- ✖ **refused** {self.code(address)}: {said}"
+        if told.refusals:
+            yield ""
+        if told.override:
+            yield f"⚠ **The policy is overridden**: {self.prose(told.override)}"
+            yield ""
+        shown = [v for v in told.verdicts if self.detail.rest or v.mark == "DENY"]
+        if told.denied:
+            yield "✖ **Denied by the policy**: it is not applied as it is."
+            yield ""
+        for verdict in shown:
+            yield self.verdict(verdict)
+        if shown:
+            yield ""
+
+    def verdict(self, verdict: Verdict) -> str:
+        mark = {"DENY": "✖ **deny**", "warn": "⚠ **warn**"}.get(verdict.mark, "○ exempt")
+        about = " ".join(self.code(one) for one in (verdict.address, verdict.path) if one)
+        parts = [mark, self.code(verdict.rule), about]
+        told = [f"{' '.join(filter(None, parts))}: {self.prose(verdict.message)}"]
+        told += [self.place_of(verdict.source)] * bool(verdict.source)
+        told += [f"let through: {self.prose(verdict.exempt)}"] * bool(verdict.exempt)
+        told += [self.prose(verdict.remedy)] * bool(verdict.remedy and not verdict.exempt)
+        told += [f"rule: {self.place_of(verdict.origin)}"] * bool(verdict.origin)
+        return f"- {' · '.join(told)}"
+
+    def line(self, item: Item) -> str:
+        """One change in one line."""
+        head = f"{code(item.symbol)} **{item.action}** {self.code(item.address)}"
+        told = [f"{head} {self.code(item.id)}".rstrip(), self.prose(cut(item.brief, BRIEF))]
+        told += ["**PROTECTED by preventDestroy**"] * item.protected
+        told += [f"⚠ {len(item.warnings)}"] * bool(item.warnings)
+        told += [self.code(item.cost)] * bool(item.cost)
+        return f"- {' · '.join(told)}"
+
+    def details(self, item: Item, open_: bool, full: bool) -> Iterator[str]:
+        """One change that can be opened: what it is stands in its title."""
+        yield f"<details{' open' * open_}>{self.summary(item)}"
+        yield ""
+        facts = [item.id and self.code(item.id)]
+        told = item.impact if item.brief != item.impact else ""
+        facts += map(self.prose, (item.status, told, item.reason))
+        facts += [self.code(item.labels), f"waits for {self.code(item.waits)}" * bool(item.waits)]
+        yield " · ".join(fact for fact in facts if fact)
+        yield ""
+        yield from self.bullets([f"⚠ {warning}" for warning in item.warnings])
+        if item.same_as:
+            yield f"The same fields and values as {self.code(item.same_as)}."
+            yield ""
+        elif item.rows:
+            yield from self.fields(item)
+        rest = [f"Defaults: {item.defaults}"] * bool(item.defaults) if full else []
+        rest += item.said
+        if full:
+            rest += [f"preflight {c.level}: {c.text} {c.remedy}".rstrip() for c in item.checks]
+            rest += [item.gate] * bool(item.gate)
+        else:
+            bad = [check for check in item.checks if check.level != "ok"]
+            rest += [f"preflight {c.level}: {c.text}" for c in bad]
+        yield from self.bullets(rest)
+        yield "</details>"
+        yield ""
+
+    def summary(self, item: Item) -> str:
+        """The title of a change, within tags: Markdown is not understood there."""
+        told = (
+            f"<code>{item.symbol}</code> <b>{item.action}</b> <code>{self.tag(item.address)}</code>"
+        )
+        brief = tag(cut(item.brief, BRIEF))
+        facts = [brief if item.ends or not item.rows else f"<code>{brief}</code>"]
+        facts += ["<b>PROTECTED by preventDestroy</b>"] * item.protected
+        facts += [f"⚠ {_some(len(item.warnings), 'warning')}"] * bool(item.warnings)
+        marks = {verdict.mark for verdict in item.verdicts}
+        facts += ["✖ <b>denied</b>"] * ("DENY" in marks)
+        facts += [f"<code>{self.tag(item.cost)}</code>"] * bool(item.cost)
+        return f"<summary>{' · '.join([told, *facts])}</summary>"
+
+    def fields(self, item: Item) -> Iterator[str]:
+        yield "| | field | now | wanted | where |"
+        yield "|---|---|---|---|---|"
+        for row in item.rows:
+            notes = [self.prose(one) for one in [row.why] * item.reasons_differ + [*row.remarks]]
+            old, new = (value.replace(words.NOTHING, "") for value in (row.old, row.new))
+            cells = [code(row.symbol), *(self.code(one, cell=True) for one in (row.path, old, new))]
+            cells.append("; ".join(filter(None, [self.place_of(row.source), *notes])))
+            yield f"| {' | '.join(cells)} |"
+        yield ""
+
+    def quiet(self, told: Review) -> Iterator[str]:
+        """What is unchanged and still worth a word, and what others changed."""
+        if not self.detail.rest:
+            return
+        if told.quiet:
+            yield from ("#### Unchanged, and worth a word", "")
+        for item in told.quiet:
+            yield f"- {self.code(item.address)} {self.code(item.id)} {self.prose(item.status)}"
+            yield from (f"  {line}" for line in self.bullets(item.said) if line)
+        if told.quiet:
+            yield ""
+        if told.drift:
+            yield "#### Changed outside since the last apply"
+            yield ""
+            for address, what in told.drift:
+                yield f"- {self.code(address)} {self.prose(what)}"
+            yield ""
+        if told.unchanged:
+            yield self.prose(told.unchanged)
+            yield ""
+
+    def end(self, told: Review) -> Iterator[str]:
+        """How exactly this is applied."""
+        if told.expires:
+            yield f"Valid until {self.code(told.expires)}."
+            yield ""
+        if told.next:
+            how = f" ({told.how})" if told.how else ""
+            yield f"Exactly this, and nothing else, is applied by{how}:"
+            yield ""
+            yield from ("```sh", told.next, "```", "")
+        if told.work:
+            yield f"<sub>digest <code>{told.digest}</code></sub>"
+            yield ""
+
+    def bullets(self, lines: Sequence[str]) -> Iterator[str]:
+        for one in lines:
+            yield f"{'  ' * (one[:1] == ' ')}- {self.prose(one)}"
+        if lines:
+            yield ""
+
+    def place_of(self, source: str) -> str:
+        url = self.links.of(source)
+        return f"[{self.prose(source)}]({url})" if url else self.prose(source)
+
+    def prose(self, text: str) -> str:
+        return prose(cut(text, self.detail.most))
+
+    def tag(self, text: str) -> str:
+        return tag(cut(text, self.detail.most))
+
+    def code(self, text: str, *, cell: bool = False) -> str:
+        return code(cut(text, self.detail.most), cell=cell)
+
+
+def where(whole: str) -> str:
+    """Where the whole is, as a link where it is an address."""
+    if re.fullmatch(r"https?://[\w.:-]+(/[\w./~%:@?=&#-]*)?", whole, re.ASCII):
+        return f"<{whole}>"
+    return prose(cut(whole or "friendli-iac plan shows it", WHERE))
+
+
+def _some(count: int, what: str) -> str:
+    return f"{count} {what}{'s' * (count != 1)}"

@@ -63,9 +63,9 @@ class Row:
         return self.observed is not None and self.observed.health == "served"
 
 
-def render(rows: Sequence[Row], now: float) -> str:
+def render(rows: Sequence[Row], now: float, prices: str) -> str:
     """The table, below each row what needs a word, and the total. `now` is in seconds since 1970,
-    as are all times here.
+    as are all times here. `prices` says where the costs come from.
     """
     if not rows:
         return "Nothing is in state.\n"
@@ -75,7 +75,7 @@ def render(rows: Sequence[Row], now: float) -> str:
     for row, line in zip(rows, cells[1:], strict=True):
         lines.append(_line(line, widths))
         lines += [f"    {mark}" for mark in marks(row, now)]
-    return "\n".join([*lines, "", total(rows)]) + "\n"
+    return "\n".join([*lines, "", total(rows, prices)]) + "\n"
 
 
 def _line(cells: Sequence[str], widths: Sequence[int]) -> str:
@@ -88,7 +88,7 @@ def _cells(row: Row, now: float) -> tuple[str, ...]:
         row.status,
         row.phase or "-",
         _version(row.resource),
-        _replicas(row),
+        replicas(row),
         gpu(row.observed),
         age(row.observed, now),
         UNKNOWN if row.cost is None else money((row.cost, row.cost)),
@@ -112,7 +112,7 @@ def _version(resource: Resource) -> str:
     return told if outcome in SERVED else f"{told} {outcome}"
 
 
-def _replicas(row: Row) -> str:
+def replicas(row: Row) -> str:
     """`1/2 (0-4)`: current and desired, and what the autoscaler may choose from."""
     low, high = _bounds(row)
     span = UNKNOWN if low is None or high is None else f"{low}" if low == high else f"{low}-{high}"
@@ -216,13 +216,12 @@ def expires(resource: Resource) -> float | None:
     return expiry(text, resource.created) if text and resource.created else None
 
 
-def total(rows: Sequence[Row]) -> str:
+def total(rows: Sequence[Row], prices: str) -> str:
     """`3 endpoints: 2 RUNNING, 1 SLEEPING · $7.80 /h now (list prices of 2025-09)`."""
     counts: dict[str, int] = {}
     for row in rows:
         counts[row.status] = counts.get(row.status, 0) + 1
     known = [row.cost for row in rows if row.cost is not None]
-    prices = ", ".join(sorted({row.kind.prices for row in rows}))
     missing = len(rows) - len(known)
     told = ", ".join(f"{count} {status}" for status, count in sorted(counts.items()))
     line = f"{len(rows)} endpoint{'s' * (len(rows) != 1)}: {told} · "
@@ -230,7 +229,7 @@ def total(rows: Sequence[Row]) -> str:
     return line + (f", without {missing} of unknown cost" if missing else "")
 
 
-def to_json(rows: Iterable[Row], now: float) -> dict[str, Any]:
+def to_json(rows: Iterable[Row], now: float, prices: str) -> dict[str, Any]:
     """The same as data. Times are RFC 3339, or null."""
     shown = list(rows)
     known = [row.cost for row in shown if row.cost is not None]
@@ -242,6 +241,7 @@ def to_json(rows: Iterable[Row], now: float) -> dict[str, Any]:
             "not_serving": sum(not row.serves for row in shown),
             "cost_per_hour": round(sum(known), 2),
             "unknown_cost": len(shown) - len(known),
+            "prices": prices,
         },
     }
 

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
-from friendli_iac.core.diff import FieldChange
-from friendli_iac.core.plan import Change, Plan
-from friendli_iac.review import asides, words
+from friendli_iac.core.plan import Plan
+from friendli_iac.review import words
+from friendli_iac.review.model import Item, Review, Verdict, review
 
 Paint = Callable[[str, str], str]  # (text, colour) -> text
 _COLOUR = {
     "delete": "red", "replace": "red", "update": "yellow", "restart": "yellow", "create": "green",
     "verify": "cyan", "record": "cyan", "terminate": "red", "sleep": "yellow", "wake": "yellow",
+    "DENY": "red", "warn": "yellow", "exempt": "cyan",
 }  # fmt: skip
 WIDEST = 60  # a longer value does not push the places of all others to the right
 
@@ -23,90 +24,93 @@ def plain(text: str, colour: str) -> str:
 
 def render(plan: Plan, *, reads: int | None = None, paint: Paint = plain) -> str:
     """The whole plan: header, one block a resource, and the summary as the last lines."""
-    lines = [f"Plan for {words.place(plan)}"]
+    told = review(plan)
+    lines = [f"Plan for {told.place}"]
     if reads is not None:
         lines.append(f"{reads} read{'s' * (reads != 1)}, 0 writes, nothing woken")
-    lines += [f"note: {note}" for note in words.notes(plan)]
-    told: dict[tuple[str, ...], str] = {}
-    for change in words.by_severity(plan.changes):
-        lines += ["", *_block(change, told, paint)]
-    for change in plan.changes:
-        if change.action == "no-op" and words.needs_a_look(change):
-            lines += [
-                "",
-                f"  {change.address}   {change.id or '(new)'}   {words.status(change)}".rstrip(),
-            ]
-            lines += [f"    {line}" for line in asides.said_of(change)]
-    if outside := asides.outside(plan):
+    lines += [f"note: {note}" for note in told.notes]
+    for item in told.items:
+        lines += ["", *_block(item, paint)]
+    for item in told.quiet:
+        lines += ["", f"  {item.address}   {item.id or '(new)'}   {item.status}".rstrip()]
+        lines += [f"    {line}" for line in item.said]
+    if told.drift:
         lines += ["", "Changed outside since the last apply:"]
-        lines += [f"  {address}   {told}" for address, told in outside]
-    lines += [""] * (len(lines) > 2) + _footer(plan, paint)
+        lines += [f"  {address}   {what}" for address, what in told.drift]
+    lines += [""] * (len(lines) > 2) + list(_footer(told, paint, bool(plan.changes)))
     return "\n".join(lines) + "\n"
 
 
-def _block(change: Change, told: dict[tuple[str, ...], str], paint: Paint) -> list[str]:
-    """One resource. `told` has the field lines so far, and whose they were: a change that comes
-    from one line for forty endpoints is spelled out once.
-    """
-    colour = _COLOUR[change.action]
-    head = paint(f"{words.SYMBOL[change.action]} {change.action.upper()} {change.address}", colour)
-    beside = [change.id or "", words.labels(change), f"({change.reason})"]
-    lines = ["   ".join([head, *filter(None, beside)])]
-    lines.append("    " + " · ".join(filter(None, [words.status(change), change.impact])))
-    if change.protected and change.destructive:
-        lines.append(f"    {paint('PROTECTED by preventDestroy', 'red')}")
-    fields = tuple(_fields(change, paint))
-    first = told.setdefault(fields, change.address)
-    if first != change.address and len(fields) > 2:
-        lines.append(f"    {paint('~', colour)} the same fields and values as {first} above")
+def _block(item: Item, paint: Paint) -> Iterator[str]:
+    colour = _COLOUR[item.action]
+    head = paint(f"{item.symbol} {item.action.upper()} {item.address}", colour)
+    yield "   ".join([head, *filter(None, [item.id, item.labels, f"({item.reason})"])])
+    yield "    " + " · ".join(filter(None, [item.status, item.impact]))
+    if item.protected:
+        yield f"    {paint('PROTECTED by preventDestroy', 'red')}"
+    for warning in item.warnings:
+        yield f"    {paint('!', 'yellow')} {warning}"
+    if item.same_as:
+        yield f"    {paint('~', colour)} the same fields and values as {item.same_as} above"
     else:
-        lines += fields
-    lines += [f"    {line}" for line in asides.said_of(change)]
-    lines += [f"    {line}" for line in asides.preflight(change)]
-    if change.waits_for:
-        lines.append(f"    waits for {', '.join(change.waits_for)}")
-    last = filter(None, [asides.gate(change), words.cost(change)])
-    return lines + [f"    {line}" for line in last]
+        yield from _fields(item, paint)
+    yield from (f"    {line}" for line in item.said)
+    if item.checks:
+        yield "    preflight"
+    for check in item.checks:
+        yield f"        {check.level:<7}  {check.text}"
+        if check.remedy:
+            yield f"                 {check.remedy}"
+    if item.waits:
+        yield f"    waits for {item.waits}"
+    yield from (f"    {line}" for line in (item.gate, item.cost) if line)
 
 
-def _fields(change: Change, paint: Paint) -> list[str]:
-    shown, defaults = words.fields_shown(change)
-    rows = [(field, *_what(change, field)) for field in shown]
-    path_width = max((len(field.path) for field in shown), default=0)
-    width = max((len(what) for _, _, what in rows if len(what) <= WIDEST), default=0)
-    one_reason = len({field.reason for field in shown}) == 1  # it stands in the first line already
-    lines = []
-    for field, symbol, what in rows:
-        line = f"{field.path:<{path_width}}  {what:<{width}}   {field.source}"
-        line += "" if one_reason else f"   {words.why(change, field)}"
-        mark = paint(symbol, _COLOUR[change.action])
-        lines.append(f"    {mark} {line.rstrip()}")
-        lines += [f"        {remark}" for remark in words.remarks(change, field)]
-    if defaults:
-        told = (f"{f.path} {words.value(change, f, f.desired)}" for f in defaults)
-        lines.append(f"    defaults: {', '.join(told)}")
-    return lines
+def _fields(item: Item, paint: Paint) -> Iterator[str]:
+    rows = [(row, row.values) for row in item.rows]
+    path_width = max((len(row.path) for row in item.rows), default=0)
+    width = max((len(said) for _, said in rows if len(said) <= WIDEST), default=0)
+    for row, said in rows:
+        line = f"{row.path:<{path_width}}  {said:<{width}}   {row.source}"
+        line += f"   {row.why}" * item.reasons_differ
+        yield f"    {paint(row.symbol, _COLOUR[item.action])} {line.rstrip()}"
+        yield from (f"        {remark}" for remark in row.remarks)
+    if item.defaults:
+        yield f"    defaults: {item.defaults}"
 
 
-def _what(change: Change, field: FieldChange) -> tuple[str, str]:
-    """The symbol and the values of a field."""
-    old, new = words.before(change, field), words.value(change, field, field.desired)
-    if old == words.NOTHING:
-        return "+", new
-    if old == new:  # from now on ours
-        return "=", new
-    return ("-" if new == words.NOTHING else "~"), f"{old} → {new}"
+def _footer(told: Review, paint: Paint, any_: bool) -> Iterator[str]:
+    for address, message, way_out in told.refusals:
+        yield paint(f"REFUSED {address}: {message}", "red")
+        yield f"    {way_out}"
+        yield ""
+    for verdict in told.verdicts:
+        yield from _verdict(verdict, paint)
+    if told.override:
+        yield paint(f"OVERRIDDEN, although the policy denies it: {told.override}", "red")
+    if told.verdicts or told.override:
+        yield ""
+    yield from filter(None, [told.unchanged, told.order])
+    if told.expires:
+        yield f"valid until {told.expires}"
+    if told.next:
+        yield f"digest {told.digest}   (apply --approved takes exactly this)"
+    if told.cost:
+        hour, month = words.movement(*told.cost.hour), words.movement(*told.cost.month)
+        yield f"{hour} /h   ({month} per {words.HOURS_A_MONTH} h; {told.cost.note})"
+    if told.work:
+        yield told.headline + (paint(", DENIED by the policy", "red") if told.denied else "")
+    else:
+        yield paint("No changes." if any_ else f"No changes: {told.headline}.", "green")
 
 
-def _footer(plan: Plan, paint: Paint) -> list[str]:
-    lines = []
-    for refusal in plan.refusals:
-        lines.append(paint(f"REFUSED {refusal.address}: {refusal.message}", "red"))
-        lines += [f"    {refusal.next}", ""]
-    lines += filter(None, [words.unchanged(plan), asides.order(plan), words.total_cost(plan)])
-    if words.is_work(plan):
-        return [*lines, words.headline(plan)]
-    return [
-        *lines,
-        paint("No changes." if plan.changes else f"No changes: {words.headline(plan)}.", "green"),
-    ]
+def _verdict(verdict: Verdict, paint: Paint) -> Iterator[str]:
+    about = " ".join(filter(None, [verdict.address, verdict.path])) or "the plan"
+    mark = paint(f"{verdict.mark} {verdict.rule}", _COLOUR[verdict.mark])
+    yield f"{mark}   {about}: {verdict.message}" + (f"   {verdict.source}" * bool(verdict.source))
+    if verdict.exempt:
+        yield f"    let through: {verdict.exempt}"
+    elif verdict.remedy:
+        yield f"    {verdict.remedy}"
+    if verdict.origin:
+        yield f"    the rule: {verdict.origin}"

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable
 from typing import Any, Protocol
 
-from friendli_iac.core.diff import DEFAULT, FieldChange
+from friendli_iac.core.diff import DEFAULT
+from friendli_iac.core.diff import FieldChange as FieldChange
 from friendli_iac.core.plan import Change, Plan, summary
 from friendli_iac.resources import KINDS
 from friendli_iac.resources.base import Action, Address, Kind
@@ -26,6 +26,7 @@ COUNTED: tuple[Action, ...] = (
     "record",
 )  # fmt: skip
 HOURS_A_MONTH = 730
+COMMIT = 12  # characters of a commit that are shown
 NOTHING = "(none)"
 PROTECTION = "lifecycle.preventDestroy"
 
@@ -43,18 +44,18 @@ class Placed(Protocol):
     def narrowed(self) -> str: ...
 
 
-def by_severity(changes: Iterable[Change]) -> list[Change]:
-    """The changes that are something to do, most severe first, then by address."""
-    todo = [change for change in changes if change.action != "no-op"]
-    return sorted(todo, key=lambda c: (SEVERITY.index(c.action), c.address))
+def line(text: str) -> str:
+    """`text` as one line, without what could steer a terminal or turn it around."""
+    return text if text.isprintable() else "".join(c if c.isprintable() else " " for c in text)
 
 
-def place(plan: Placed) -> str:
-    """Where a plan or a report is for, and how far it reaches."""
+def place(plan: Placed, commit: str = "") -> str:
+    """Where a plan or a report is for, how far it reaches, and the commit it was made from."""
     api = "the emulator" if plan.api == "emulator:" else plan.api
     team = f", team {plan.team}" if plan.team else ""
+    made_from = f" · commit {commit[:COMMIT]}" if commit else ""
     scope = f" · narrowed to {plan.narrowed}" if plan.narrowed else ""
-    return f"{api}{team} · serial {plan.serial}{scope}"
+    return f"{api}{team} · serial {plan.serial}{made_from}{scope}"
 
 
 def value(change: Change, field: FieldChange, what: Any) -> str:
@@ -187,35 +188,43 @@ def money(span: tuple[float, float], digits: int = 2) -> str:
     return f"${low}" if low == high else f"${low}-{high}"
 
 
+def amount(dollars: float, digits: int = 2) -> str:
+    """`$3.90`."""
+    return f"${dollars:,.{digits}f}"
+
+
+def month(hourly: tuple[float, float]) -> str:
+    """What costs this much per hour, for a month of it."""
+    return money((hourly[0] * HOURS_A_MONTH, hourly[1] * HOURS_A_MONTH), 0)
+
+
+def movement(before: str, after: str) -> str:
+    """`$3.90 → $7.80`, or `$3.90, as before`."""
+    return f"{after}, as before" if before == after else f"{before} → {after}"
+
+
+def bill(change: Change) -> tuple[str, str, str] | None:
+    """What it costs per hour before and after, and what may come on top while it is rolled out
+    (empty: nothing); None where nobody knows.
+    """
+    if change.cost_before is None or change.cost_after is None:
+        return None
+    up = "UNKNOWN" if change.surge is None else f"up to +{amount(change.surge)}"
+    return money(change.cost_before), money(change.cost_after), up if change.surge != 0 else ""
+
+
 def cost(change: Change) -> str:
     """What the change does to the bill, per hour; empty when it does nothing to it."""
     if change.action in ("record", "verify"):
         return ""
-    before, after = change.cost_before, change.cost_after
-    if before is None or after is None:
-        return "cost UNKNOWN: no list price for this GPU"
-    return "" if before == after else f"{money(before)} → {money(after)} /h"
-
-
-def total_cost(plan: Plan) -> str:
-    """The bill of everything in the plan before and after, with where the prices come from."""
-    known = [
-        (c.cost_before, c.cost_after)
-        for c in plan.changes
-        if c.cost_before is not None and c.cost_after is not None
-    ]
-    if not known or not plan.pending_changes:
+    told = bill(change)
+    if told is None:
+        return "cost UNKNOWN: no price for this GPU"
+    before, after, up = told
+    if before == after and not up:
         return ""
-    before = (sum(b[0] for b, _ in known), sum(b[1] for b, _ in known))
-    after = (sum(a[0] for _, a in known), sum(a[1] for _, a in known))
-    spans = [after] if before == after else [before, after]
-    prices = ", ".join(sorted({kind_of(change).prices for change in plan.changes}))
-    hour = " → ".join(money(span) for span in spans)
-    month = " → ".join(money((s[0] * HOURS_A_MONTH, s[1] * HOURS_A_MONTH), 0) for s in spans)
-    line = f"{hour} /h   ({month} per {HOURS_A_MONTH} h; {prices})"
-    line += ", as before" if before == after else ""
-    missing = len(plan.changes) - len(known)
-    return line + (f", without {missing} of unknown price" if missing else "")
+    rolling = f" (while rolling: {up})" if up else ""
+    return f"{before} → {after} /h{rolling}" if before != after else f"{after} /h{rolling}"
 
 
 def kind_of(change: Change) -> Kind:

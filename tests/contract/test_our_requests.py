@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
@@ -154,6 +155,16 @@ def test_reads_and_actions(emulator: Emulator, ours: FriendliApi, sdk: SyncFrien
     ]
     for mine, sdks in pairs:
         same(emulator, mine, sdks)
+
+
+def test_cost(emulator: Emulator, ours: FriendliApi, sdk: SyncFriendli) -> None:
+    start = datetime(2026, 1, 1, tzinfo=UTC)
+    days = {"start_time": start, "end_time": start + timedelta(days=2)}
+    same(
+        emulator,
+        lambda: ours.team_cost("2026-01-01T00:00:00Z", "2026-01-03T00:00:00Z"),
+        lambda: sdk.cost.get_cost(**days, limit=35, group_by="line_item", bucket_width=None),
+    )
 
 
 def test_where_ours_is_right_and_the_sdk_is_not(emulator: Emulator, ours: FriendliApi) -> None:

@@ -242,6 +242,24 @@ def test_cost(emulator: Emulator, sdk: SyncFriendli, running: str) -> None:
     assert [bucket.start_time for bucket in rest.data] == [start + timedelta(days=1)]
 
 
+def test_what_is_deleted_stays_in_the_bill(
+    emulator: Emulator, sdk: SyncFriendli, running: str
+) -> None:
+    emulator.advance(3600)
+    emulator.set_status(running, "TERMINATED")
+    sdk.dedicated.endpoint.delete(endpoint_id=running)
+    emulator.advance(3600)
+    start = datetime(2026, 1, 1, tzinfo=UTC)
+
+    report = sdk.cost.get_cost(
+        start_time=start, end_time=start + timedelta(days=1), group_by="line_item"
+    )
+
+    (line,) = report.data[0].results or []
+    assert line.line_item == f"{running}, NVIDIA H100, gpu time cost"
+    assert float(line.quantity or 0) == pytest.approx(2, abs=0.01), "two GPUs for an hour"
+
+
 Refused = Callable[[SyncFriendli, str], object]
 
 

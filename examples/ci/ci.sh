@@ -1,0 +1,116 @@
+#!/bin/sh
+# Plan, apply, drift and reap in any CI: `sh ci.sh plan`. The GitHub action runs this very file.
+#
+# It is told by the settings of the CI system, and by nothing in the repository:
+#   FRIENDLI_TOKEN, FRIENDLI_IAC_STATE, FRIENDLI_IAC_ENV, FRIENDLI_IAC_VAR_…   see the README
+#   APPROVED   the digest that may be applied; else the one in the comment of the merged request
+#   POLICY     guardrails from a protected place
+#   ARGS       more options, the same ones for plan and apply: --parallelism 4
+#   COMMENT    false: no comment, no issue
+#   STATUS     false: no commit status
+#   OUT        where plan.json, plan.html and the like go (ci-out); it is emptied first
+# It ends as friendli-iac does, but a plan with changes, and drift that an issue tells of, is a 0.
+set -euf
+out=${OUT:-ci-out}
+
+# GitHub and GitLab have comments, statuses and issues; elsewhere the log and the page have to do.
+tells() { [ "${GITHUB_ACTIONS:-}${GITLAB_CI:-}" ] && [ "${COMMENT:-true}" = true ]; }
+
+in_request() { [ "${GITHUB_HEAD_REF:-}${CI_MERGE_REQUEST_IID:-}" ]; }
+
+# What comes from a pull request is printed where GitHub takes no line for a command.
+fenced() {
+  status=0 token=
+  if [ "${GITHUB_ACTIONS:-}" ]; then
+    token=$(od -An -N16 -tx1 /dev/urandom | tr -d ' \n')
+    echo "::stop-commands::$token"
+  fi
+  "$@" || status=$?
+  if [ "$token" ]; then echo "::$token::"; fi
+  return "$status"
+}
+
+summary() { if [ "${GITHUB_STEP_SUMMARY:-}" ]; then cat >>"$GITHUB_STEP_SUMMARY"; else cat; fi; }
+
+validate() {
+  # shellcheck disable=SC2086 # the words of an option
+  friendli-iac validate ${GITHUB_ACTIONS:+--format github} ${POLICY:+--policy "$POLICY"}
+}
+
+plan() {
+  validate
+  if [ -z "${FRIENDLI_TOKEN:-}" ] && in_request; then
+    echo 'Only validated: there is no FRIENDLI_TOKEN here, as in every request from a fork.' \
+      'Nothing was compared with what is live, and there is no plan.' | summary
+    return
+  fi
+  code=0
+  # shellcheck disable=SC2086 # ARGS are several words
+  fenced friendli-iac plan --out "$out/plan.json" --outputs "$out/outputs" --detailed-exitcode \
+    ${POLICY:+--policy "$POLICY"} ${ARGS:-} || code=$?
+  if [ -f "$out/plan.json" ]; then
+    friendli-iac show "$out/plan.json" --format html >"$out/plan.html"
+    friendli-iac show "$out/plan.json" --format markdown >"$out/plan.md"
+    if [ "${GITHUB_OUTPUT:-}" ]; then cat "$out/outputs" >>"$GITHUB_OUTPUT"; fi
+    if in_request && tells; then
+      comment "$out/plan.json"
+    elif [ "${GITHUB_STEP_SUMMARY:-}" ]; then
+      head -c 1000000 "$out/plan.md" >>"$GITHUB_STEP_SUMMARY" # it takes 1 MiB
+    fi
+  elif in_request && tells; then
+    comment --failed "friendli-iac plan ended with exit code $code"
+  fi
+  if [ "$code" != 2 ]; then return "$code"; fi
+}
+
+comment() {
+  if [ "${STATUS:-true}" = true ]; then set -- "$@" --status; fi
+  friendli-iac comment "$@" --auto
+}
+
+apply() {
+  digest=${APPROVED:-}
+  if [ -z "$digest" ]; then digest=$(friendli-iac approved --auto); fi
+  # exec: a cancelled job's signal reaches friendli-iac, which gives the lock back.
+  # shellcheck disable=SC2086 # ARGS are several words
+  exec friendli-iac apply --approved "$digest" --events "$out/events.jsonl" --lock-timeout 10m \
+    ${POLICY:+--policy "$POLICY"} ${ARGS:-}
+}
+
+drift() {
+  code=0
+  friendli-iac drift --format markdown >"$out/drift.md" || code=$?
+  summary <"$out/drift.md"
+  case $code in
+    0) close drift ;;
+    2) issue drift 'Endpoints are not as they were applied' "$out/drift.md" ;;
+    *) return "$code" ;;
+  esac
+}
+
+reap() {
+  code=0
+  friendli-iac reap --yes >"$out/reap.txt" 2>&1 || code=$?
+  # Indented, all of it is code in Markdown, whatever stands in it.
+  tr '\r' '\n' <"$out/reap.txt" | sed 's/^/    /' >"$out/reap.md"
+  summary <"$out/reap.md"
+  if [ "$code" = 0 ]; then close reap; return; fi
+  issue reap 'What has expired could not be ended' "$out/reap.md" || true
+  return "$code"
+}
+
+# Opens or updates the one issue of this name; where there are none, the job fails instead.
+issue() {
+  tells || return 2
+  friendli-iac issue "$1" --auto --title "$2${FRIENDLI_IAC_ENV:+ ($FRIENDLI_IAC_ENV)}" --body "$3"
+}
+
+close() { if tells; then friendli-iac issue "$1" --auto --close; fi; }
+
+case ${1:-} in
+  validate | plan | apply | drift | reap) ;;
+  *) echo "usage: ${0##*/} validate | plan | apply | drift | reap" >&2; exit 64 ;;
+esac
+rm -rf -- "$out" # not into it: the repository may have put a link there
+mkdir -- "$out"
+"$1"

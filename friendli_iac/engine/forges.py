@@ -1,0 +1,259 @@
+"""What a pull request and an issue are told, each thing once, whatever happens in between.
+
+Only what our own account wrote counts. A mark in somebody else's comment is text like any other:
+neither believed, nor written over.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from itertools import islice
+from typing import TypeVar
+
+from friendli_iac.clients.forges import Comment, Forge, Issue, Pull
+from friendli_iac.core.canonical import digest
+from friendli_iac.errors import FriendliIacError, NotFound, Unreachable
+from friendli_iac.review import comment as words
+from friendli_iac.review.comment import Mark
+from friendli_iac.review.times import moment
+
+T = TypeVar("T")
+TRIES = 3
+CLOSED_ISSUES = 500  # that are looked through for one to open again
+
+
+@dataclass(frozen=True)
+class Draft:
+    """What a pull request is to be told, in `words` within so many characters. `commit` is what
+    the plan was made from; `run_commit` and `run_head` are what CI says that it runs on, and which
+    head of the pull request that is: it may be a merge of it into the target, to try it out.
+    """
+
+    mark: Mark
+    words: Callable[[int], str]
+    commit: str
+    run_commit: str = ""
+    run_head: str = ""
+
+    def head(self, pull: Pull) -> str:
+        """The commit of the pull request's branch that it is about."""
+        if self.commit == pull.head or (self.commit in pull.merges and not pull.merged):
+            return pull.head
+        ran = self.commit == self.run_commit and self.run_head
+        return self.run_head if ran else self.commit
+
+
+@dataclass(frozen=True)
+class Told:
+    """Where it stands; `kept` is why something else stays there, `head` the commit it is about."""
+
+    url: str
+    head: str
+    kept: str = ""
+
+
+@dataclass(frozen=True)
+class _Own:
+    """A comment of ours, and its mark."""
+
+    mark: Mark
+    comment: Comment
+
+
+def publish(forge: Forge, number: int, draft: Draft) -> Told:
+    """Makes the one comment say what `draft` says, unless that is out of date.
+
+    What is merged is left alone: its comment is what was approved.
+    """
+    pull = forge.pull(number)
+    head = draft.head(pull)
+    if pull.merged:
+        return Told(pull.url, head, f"#{number} is merged: its comment stays what was approved")
+    if head and head != pull.head:
+        older = f"the plan is of {head[:12]}, and the newest commit of #{number} is"
+        return Told(pull.url, head, f"{older} {pull.head[:12]}: nothing was written")
+    mark = replace(draft.mark, commit=head)
+    body = words.body(mark, draft.words)
+    me = forge.me()
+    for _ in range(TRIES):
+        own = _own(forge, number, me, mark.of, pull.head)
+        if not own:
+            made = _add(forge, number, me, body)
+            # With what another job has made meanwhile: both keep the same one.
+            own = _own(forge, number, me, mark.of, pull.head)
+            own = own or [_Own(mark, made)]  # the list may lag behind
+        latest = own[0]
+        newer = latest.mark.commit == mark.commit and latest.mark.age > mark.age
+        if not newer and latest.comment.body.rstrip() != body.rstrip():
+            try:
+                forge.edit_comment(number, latest.comment.id, body)
+            except NotFound:  # what the token may not change is not found, too
+                there = _own(forge, number, me, mark.of, pull.head)
+                if any(one.comment.id == latest.comment.id for one in there):
+                    raise
+                continue
+        for other in own[1:]:
+            _drop(forge, number, other.comment.id)
+        why = f"a newer plan stands there, of {latest.mark.created}" if newer else ""
+        return Told(latest.comment.url, head, why)
+    raise FriendliIacError(
+        f"the comment on #{number} vanishes as often as it is written",
+        safe="Nothing else was changed.",
+        next="See what deletes it there, and run the command again.",
+    )
+
+
+def approved(forge: Forge, commit: str, of: str, *, author: str = "", number: int = 0) -> str:
+    """The digest in our comment on the pull request that was merged as `commit`.
+
+    Raises FriendliIacError where there is none, or where it is not what was there at the merge.
+    """
+    found = [p for p in forge.pulls_of(commit) if not number or p.number == number]
+    merged = [pull for pull in found if pull.merged and commit in pull.merges]
+    if len(merged) != 1:
+        shown = ", ".join(f"#{pull.number}" for pull in merged or found)
+        raise _unapproved(
+            f"{commit[:12]} is what {len(merged)} pull requests were merged as ({shown})"
+            if merged
+            else f"no pull request was merged as {commit[:12]}"
+            + (f": {shown} is not" if shown else ""),
+            "Merge by a pull request that has a plan, or say which one it was: --number."
+            if not merged
+            else "Say which one is meant: --number.",
+        )
+    pull = merged[0]
+    who = author or forge.me()
+    own = _own(forge, pull.number, who, of, pull.head)
+    if not own:
+        raise _unapproved(
+            f"#{pull.number} has no comment of {who} for this project and environment",
+            "Have its plan commented before it is merged (friendli-iac comment PLAN); say who "
+            "wrote it where that is another account: --author.",
+        )
+    last = own[0]
+    again = "Open a pull request with what is to be applied, and merge it when its plan is there."
+    if not last.mark.digest:
+        raise _unapproved(f"the last plan of #{pull.number} failed", again)
+    if last.mark.commit != pull.head:
+        raise _unapproved(
+            f"the plan in #{pull.number} is of {last.mark.commit[:12] or 'no known commit'}, and "
+            f"what was merged is {pull.head[:12]}",
+            again,
+        )
+    written, merged_at = moment(last.comment.changed), moment(pull.merged)
+    if written is None or merged_at is None or written > merged_at:
+        raise _unapproved(
+            f"the comment on #{pull.number} was written after it was merged: "
+            f"{last.comment.changed or '?'}, and {pull.merged}",
+            again,
+        )
+    return last.mark.digest
+
+
+def keep_issue(forge: Forge, of: str, title: str, text: str) -> tuple[Issue, str]:
+    """The one issue of this name, open and with this text; and what had to be done for it.
+
+    One that was closed is opened again: who subscribed to it, and what was said, are there.
+    """
+    mark = Mark("issue", of, digest([title, text]))
+    title, body = words.title_line(title), words.body(mark, lambda limit: text)
+    me = forge.me()
+    opened = _open_issue(forge, me, of)
+    if opened:
+        told = Mark.read(opened.body)
+        if told and told.digest == mark.digest:
+            return opened, "unchanged"
+        return forge.edit_issue(opened.number, title=title, body=body), "updated"
+    closed = islice(forge.issues(me, open=False), CLOSED_ISSUES)
+    if before := next((issue for issue in closed if _is(issue, me, of)), None):
+        return forge.edit_issue(before.number, title=title, body=body, open=True), "reopened"
+    _settled(lambda: forge.add_issue(title, body), lambda: _open_issue(forge, me, of))
+    issue = _open_issue(forge, me, of)  # the one that stays, where two jobs have opened one each
+    if issue is None:
+        raise Unreachable("the issue that was opened is not listed yet")
+    return issue, "opened"
+
+
+def close_issue(forge: Forge, of: str, text: str = "") -> Issue | None:
+    """Closes the issue, with a word why. None when there is none that is open."""
+    me = forge.me()
+    issue = _open_issue(forge, me, of)
+    if issue is None:
+        return None
+    if text:
+        body = words.cut(words.harmless(text), words.LIMIT)
+
+        def say() -> bool:
+            forge.add_remark(issue.number, body)
+            return True
+
+        def said() -> bool | None:
+            remarks = (c for c in forge.remarks(issue.number) if c.author == me)
+            return any(c.body.rstrip() == body.rstrip() for c in remarks) or None
+
+        _settled(say, said)
+    return forge.edit_issue(issue.number, open=False)
+
+
+def _own(forge: Forge, number: int, me: str, of: str, head: str) -> list[_Own]:
+    """Our comments about this, nobody else's. First what is about the newest commit, and what was
+    made last: all jobs see it alike.
+    """
+    found = [
+        _Own(mark, comment)
+        for comment in forge.comments(number)
+        if comment.author == me
+        and (mark := Mark.read(comment.body))
+        and (mark.kind, mark.of) == ("plan", of)
+    ]
+    found.sort(key=lambda one: (one.mark.commit == head, one.mark.age, one.comment.id))
+    return found[::-1]
+
+
+def _add(forge: Forge, number: int, me: str, body: str) -> Comment:
+    def there() -> Comment | None:
+        mine = (c for c in forge.comments(number) if c.author == me)
+        return next((c for c in mine if c.body.rstrip() == body.rstrip()), None)
+
+    return _settled(lambda: forge.add_comment(number, body), there)
+
+
+def _drop(forge: Forge, number: int, id: int) -> None:
+    try:
+        forge.drop_comment(number, id)
+    except NotFound:  # another job was as quick
+        return
+
+
+def _is(issue: Issue, me: str, of: str) -> bool:
+    mark = Mark.read(issue.body)
+    return issue.author == me and mark is not None and (mark.kind, mark.of) == ("issue", of)
+
+
+def _open_issue(forge: Forge, me: str, of: str) -> Issue | None:
+    """The oldest of ours that are open. Later ones, of jobs at the same time, are closed."""
+    found = [issue for issue in forge.issues(me, open=True) if _is(issue, me, of)]
+    found.sort(key=lambda issue: issue.number)
+    for later in found[1:]:
+        forge.edit_issue(later.number, open=False)
+    return found[0] if found else None
+
+
+def _settled(send: Callable[[], T], look: Callable[[], T | None]) -> T:
+    """Sends what must be there once. A lost answer does not say whether it is: so we look."""
+    for attempt in range(1, TRIES + 1):
+        try:
+            return send()
+        except Unreachable as error:
+            if (found := look()) is not None:
+                return found
+            if attempt == TRIES or error.status in (403, 429):
+                raise
+    raise AssertionError("not reached")
+
+
+def _unapproved(message: str, next: str) -> FriendliIacError:
+    return FriendliIacError(
+        f"nothing is approved: {message}", safe="Nothing was sent to Friendli.", next=next
+    )
