@@ -9,6 +9,7 @@ import tempfile
 from collections.abc import Callable
 from pathlib import Path
 
+from benchmarks.reviews import reviews
 from benchmarks.world import typical, world, write_manifests
 
 OURS = [sys.executable, "-m", "friendli_iac"]
@@ -134,6 +135,7 @@ def main() -> int:
         "network": plans_over_a_network,
         "refresh": levels_of_refresh,
         "states": shared_states,
+        "review": lambda folder, runs: reviews(report, folder, runs),
     }
     with tempfile.TemporaryDirectory() as folder:
         for name, part in parts.items():

@@ -61,7 +61,8 @@ column says:
 
 {kinds}## Instances
 
-Prices are list prices per GPU and hour, as published in {date}. Plans estimate with them.
+Prices are list prices per GPU and hour, as published in {date}. Plans, `status` and `cost` estimate
+with them, or with those of `prices` in friendli-iac.yaml.
 
 {instances}
 
@@ -73,7 +74,8 @@ Its folder is the project's folder. Tokens and addresses of services cannot stan
 {settings}
 
 Which value of a variable wins: `--var`, then `FRIENDLI_IAC_VAR_NAME`, then the last `--var-file`,
-then the default here.
+then the environment that `--env` chose, then the default here. See
+[environments](environments.md).
 """
 
 
@@ -89,8 +91,10 @@ def manifest_reference() -> str:
     models = {**{name: kind.model for name, kind in KINDS.items()}, **TEMPLATES}
     kinds = ""
     for name, model in models.items():
-        rows = list(_fields(model, definitions))
         kinds += f"## {name}\n\n{_doc(model)}\n\n"
+        if model.PARTIAL:  # its fields are in another table
+            continue
+        rows = list(_fields(model, definitions))
         kinds += _table(("field below `spec`", "type", "", "behaviour"), rows) + "\n\n"
     return MANIFEST.format(
         envelope=_table(("field", "type", ""), map(_described, envelope, envelope.values())),

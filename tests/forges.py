@@ -45,6 +45,8 @@ from tests.forges_data import (
 from tests.forges_github import GitHubApi
 from tests.forges_gitlab import GitLabApi
 
+__all__ = ["PROJECT", "REPO", "WRITE", "FakeForge", "IssueRecord", "Note", "PullRequest", "sha"]
+
 
 @dataclass
 class FakeForge:
@@ -60,6 +62,7 @@ class FakeForge:
     seconds: float = field(default_factory=lambda: float(int(time.time())))
     next_id: int = 1000
     max_page: int = 100
+    filters: bool = True  # whether lists of issues heed who made them
 
     # --- what is there ---
 
@@ -183,6 +186,7 @@ class FakeForge:
             "GITLAB_CI": "true",
             "CI_API_V4_URL": f"{self.url}/api/v4",
             "CI_PROJECT_ID": str(PROJECT),
+            "CI_MERGE_REQUEST_PROJECT_ID": str(PROJECT) if pull else "",
             "CI_PROJECT_URL": f"https://gitlab.com/{REPO}",
             "CI_JOB_URL": f"https://gitlab.com/{REPO}/-/jobs/88",
             "CI_JOB_TOKEN": "glcbt-canary-0123456789",

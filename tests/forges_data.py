@@ -96,7 +96,7 @@ def needed(forge: FakeForge, place: str) -> set[str]:
 
 
 def commits(pull: PullRequest) -> set[str | None]:
-    return {pull.head, pull.merge_commit, pull.squash_commit}
+    return {pull.head, pull.tried, pull.merge_commit, pull.squash_commit}
 
 
 def new_issue(forge: FakeForge, login: str, title: str, body: str) -> IssueRecord:

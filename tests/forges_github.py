@@ -118,7 +118,7 @@ class GitHubApi:
             self._issue(issue)
             for issue in sorted(self.forge.issues, key=lambda i: i.updated, reverse=True)
             if wanted in ("all", "open" if issue.open else "closed")
-            and creator in (None, issue.login)
+            and (creator in (None, issue.login) or not self.forge.filters)
         ]
         for pull in self.forge.pulls.values():  # they are issues, too
             page = f"https://api.github.com/pulls/{pull.number}"

@@ -127,7 +127,7 @@ class GitLabApi:
             self._issue(issue)
             for issue in sorted(self.forge.issues, key=lambda i: i.updated, reverse=True)
             if state in (None, "opened" if issue.open else "closed")
-            and author in (None, issue.login)
+            and (author in (None, issue.login) or not self.forge.filters)
         ]
         return self.forge.paged(request, rows, 20)
 
@@ -144,7 +144,7 @@ class GitLabApi:
             return _not_found()
         issue.title = request.body.get("title", issue.title)
         issue.body = request.body.get("description", issue.body)
-        event = request.body.get("state_event")
+        event = request.body.get("state_event", "")
         issue.open = {"close": False, "reopen": True}.get(event, issue.open)
         issue.updated = self.forge.now()
         return Answer(200, self._issue(issue))

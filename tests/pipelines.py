@@ -4,6 +4,7 @@ as processes, variables by environment, and what a job leaves in a dotenv file f
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 from collections.abc import Callable
@@ -14,10 +15,10 @@ from typing import Any
 import yaml
 
 from .expressions import evaluate
+from .forges_data import PROJECT, REPO
 from .workflows import Job, assignments
 
 WORDS = {"stages", "default", "variables", "workflow"}
-PROJECT = "acme/llm"
 PIP = """\
 #!/bin/sh
 echo "$@" >>{log}
@@ -47,9 +48,9 @@ class GitlabRunner:
             "GITLAB_CI": "true",
             "CI_COMMIT_SHA": commit,
             "CI_DEFAULT_BRANCH": "main",
-            "CI_PROJECT_PATH": PROJECT,
-            "CI_PROJECT_ID": "7",
-            "CI_PROJECT_URL": f"https://gitlab.example/{PROJECT}",
+            "CI_PROJECT_PATH": REPO,
+            "CI_PROJECT_ID": str(PROJECT),
+            "CI_PROJECT_URL": f"https://gitlab.example/{REPO}",
             "CI_PIPELINE_SOURCE": "push",
             **said,
         }
@@ -97,7 +98,7 @@ class GitlabRunner:
             cwd=folder,
             env={
                 **self.env,
-                "PATH": f"{path}:{self.env['PATH']}",
+                "PATH": f"{path}:{os.environ['PATH']}",
                 "HOME": str(home),
                 **variables,
                 **tokens,
@@ -105,7 +106,7 @@ class GitlabRunner:
                 **self.environments.get(job.get("environment", ""), {}),
                 "CI_JOB_NAME": name,
                 "CI_PROJECT_DIR": str(folder),
-                "CI_JOB_URL": f"https://gitlab.example/{PROJECT}/-/jobs/{self.runs}",
+                "CI_JOB_URL": f"https://gitlab.example/{REPO}/-/jobs/{self.runs}",
             },
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,

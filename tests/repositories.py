@@ -13,6 +13,7 @@ from .workflows import REPOSITORY, Event
 
 EXAMPLE = Path(__file__).parent.parent / "examples" / "ci"
 CHAT = "endpoints/chat.yaml"
+Files = dict[str, str | Path | None]  # texts, links (a Path), and what is removed (None)
 
 
 @dataclass
@@ -29,7 +30,7 @@ class Repository:
     """`origin` is what runners fetch from; it starts with the project of examples/ci on main."""
 
     def __init__(self, home: Path) -> None:
-        self.origin, self._work = home / "origin.git", home / "work"
+        self.origin, self.work = home / "origin.git", home / "work"
         self._env = {
             "PATH": os.environ["PATH"],
             "HOME": str(home),
@@ -40,18 +41,18 @@ class Repository:
         home.mkdir(parents=True, exist_ok=True)
         self._git("init", "--quiet", "--bare", "-b", "main", str(self.origin), at=home)
         self._git("config", "uploadpack.allowAnySHA1InWant", "true", at=self.origin)
-        self._git("clone", "--quiet", str(self.origin), str(self._work), at=home)
+        self._git("clone", "--quiet", str(self.origin), str(self.work), at=home)
         self._git("checkout", "--quiet", "-b", "main")
         for name in ("friendli-iac.yaml", "policy.yaml", "ci.sh", "endpoints"):
             copy = shutil.copytree if (EXAMPLE / name).is_dir() else shutil.copy
-            copy(EXAMPLE / name, self._work / name)
-        (self._work / "vendor").mkdir()
-        (self._work / "vendor" / "friendli_iac-1.whl").write_text("")
+            copy(EXAMPLE / name, self.work / name)
+        (self.work / "vendor").mkdir()
+        (self.work / "vendor" / "friendli_iac-1.whl").write_text("")
         self.main = self._commit("main")
 
     def _git(self, *arguments: str, at: Path | None = None) -> str:
         ran = subprocess.run(
-            ["git", *arguments], cwd=at or self._work, env=self._env, capture_output=True, text=True
+            ["git", *arguments], cwd=at or self.work, env=self._env, capture_output=True, text=True
         )
         assert ran.returncode == 0, ran.stderr
         return ran.stdout.strip()
@@ -62,14 +63,12 @@ class Repository:
         self._git("push", "--quiet", "origin", f"HEAD:refs/heads/{branch}")
         return self._git("rev-parse", "HEAD")
 
-    def push(
-        self, number: int, files: dict[str, str | Path | None], name: str = "change"
-    ) -> Branch:
-        """A commit on the branch of a pull request: texts, links (a Path), or (None) removals."""
+    def push(self, number: int, files: Files, name: str = "change") -> Branch:
+        """A commit on the branch of a pull request."""
         known = self._git("branch", "--list", name)
         self._git("checkout", "--quiet", *([name] if known else ["-b", name, "main"]))
         for path, text in files.items():
-            file = self._work / path
+            file = self.work / path
             file.parent.mkdir(parents=True, exist_ok=True)
             if text is None:
                 file.unlink()
@@ -91,7 +90,7 @@ class Repository:
         self.main = self._commit("main")
         return self.main
 
-    def edit(self, old: str, new: str, name: str = CHAT) -> dict[str, str | Path | None]:
+    def edit(self, old: str, new: str, name: str = CHAT) -> Files:
         """A file of main with something else in it."""
         text = self._git("show", f"main:{name}") + "\n"
         assert old in text
@@ -103,7 +102,7 @@ def request_event(branch: Branch, *, fork: bool = False) -> Event:
     head = {
         "sha": branch.head,
         "ref": branch.name,
-        "repo": {"full_name": "someone/llm" if fork else REPOSITORY},
+        "repo": {"full_name": "someone/shop" if fork else REPOSITORY},
     }
     payload: dict[str, Any] = {
         "number": branch.number,
@@ -126,7 +125,7 @@ def push_event(commit: str) -> Event:
     return Event("push", commit, payload={"after": commit, "repository": repository})
 
 
-def hourly(commit: str) -> Event:
+def schedule(commit: str) -> Event:
     """The event of the clock."""
     repository = {"full_name": REPOSITORY, "default_branch": "main"}
     return Event("schedule", commit, payload={"schedule": "23 * * * *", "repository": repository})

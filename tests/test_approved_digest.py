@@ -83,8 +83,8 @@ def refused(result: Result) -> str:
 
 
 def test_not_merged(project: Project, forge: FakeForge, token: str, note: Note) -> None:
-    head = forge.pulls[7].head
-    assert "#7 is not" in refused(approved(project, forge, token, head))
+    for commit in (forge.pulls[7].head, forge.pulls[7].tried):
+        assert "#7 is not" in refused(approved(project, forge, token, commit))
     assert "no pull request was merged as" in refused(approved(project, forge, token, sha("x")))
 
 
@@ -100,6 +100,16 @@ def test_no_comment(project: Project, forge: FakeForge, token: str, note: Note) 
     assert "has no comment of github-actions" in refused(
         approved(project, forge, token, forge.merge(7))
     )
+
+
+def test_two_that_were_merged_as_one(
+    project: Project, forge: FakeForge, token: str, note: Note
+) -> None:
+    forge.pull(8, sha("pull 7"))
+    commit = forge.merge(8, "fast-forward")
+    forge.merge(7, "fast-forward")
+    assert "#7, #8 were all merged as" in refused(approved(project, forge, token, commit))
+    assert approved(project, forge, token, commit, "--number", "7").code == 0
 
 
 def test_a_comment_of_somebody_else(

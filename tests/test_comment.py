@@ -56,6 +56,9 @@ def test_a_push_changes_the_same_comment(project: Project, forge: FakeForge, tok
     assert first.out == f"https://github.com/{REPO}/pull/7#issuecomment-{note.id}\n"
     assert note.body.startswith("<!-- friendli-iac plan of=")
     assert "1 to create" in note.body
+    # Links are to a commit that is kept, and not to the merge that was tried out.
+    assert f"/{REPO}/blob/{sha('pull 7')}/endpoints/chat.yaml#L" in note.body
+    assert f"/blob/{forge.pulls[7].tried}" not in note.body
     project.write(endpoint() + "---\n" + endpoint("other"), "endpoints/chat.yaml")
     forge.push(7, sha("second"))
     second = comment(project, forge, forge.github(project.root, 7, token))
@@ -206,6 +209,28 @@ def test_a_failed_plan_takes_the_old_one_away(
     assert status["sha"] == forge.pulls[7].head
 
 
+def test_settings_that_cannot_be_read_leave_no_old_plan(
+    project: Project, forge: FakeForge, token: str
+) -> None:
+    comment(project, forge, forge.github(project.root, 7, token))
+    forge.push(7, sha("broken"))
+    project.write("name: [\n", "friendli-iac.yaml")
+    env = forge.github(project.root, 7, token)
+    assert project.run("plan", "--out", "plan.json", env=env).code == 1
+    for _ in range(2):
+        result = project.run("comment", "--failed", "exit 1", env=env)
+        assert result.code == 0, result
+        assert "it is not known which plan failed" in result.err
+    [note] = forge.comments(7)
+    assert "the last plan failed" in note.body
+    assert "1 to create" not in note.body
+    project.write("name: shop\nmanifests: [endpoints/]\n", "friendli-iac.yaml")
+    forge.push(7, sha("mended"))
+    comment(project, forge, forge.github(project.root, 7, token))
+    assert forge.comments(7) == [note]
+    assert "1 to create" in note.body
+
+
 # --- status ---
 
 
@@ -246,6 +271,13 @@ def test_the_step_summary_instead(project: Project, forge: FakeForge, kind: str)
     assert "1 to create" in summary
     assert forge.comments(7) == []
     assert forge.status_log == []
+
+
+def test_without_friendli_token_there_is_validate(project: Project) -> None:
+    result = project.run("plan", env={"FRIENDLI_TOKEN": "", "CI": "true"})
+    assert result.code == 3
+    assert "A pull request from a fork gets no secrets in CI: friendli-iac validate" in result.err
+    assert project.run("validate", env={"FRIENDLI_TOKEN": ""}).code == 0
 
 
 def test_a_summary_that_is_nearly_full(project: Project, forge: FakeForge) -> None:

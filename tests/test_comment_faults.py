@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import re
+import signal
+import subprocess
 import time
 from collections.abc import Iterator
 from typing import Any
@@ -89,6 +91,27 @@ def test_two_jobs_at_once_leave_the_newest(
     assert "a newer plan stands there" in result.err
     dropped = [write for write in forge.writes() if write.startswith("DELETE")]
     assert f"DELETE /repos/{REPO}/issues/comments/{ours.id}" in dropped
+
+
+def test_ctrl_c_and_once_more(
+    project: Project, forge: FakeForge, env: dict[str, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    running: list[subprocess.Popen[str]] = []
+    answer = forge.answer
+
+    def interrupting(request: Any) -> Any:
+        if request.path == COMMENTS and request.method == "POST":
+            running[0].send_signal(signal.SIGINT)
+        return answer(request)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(forge, "answer", interrupting)
+        running.append(project.spawn("comment", "plan.json", env=env))
+        _, err = running[0].communicate(timeout=60)
+    assert running[0].returncode == 8, err
+    assert "it writes nothing twice" in err
+    assert comment(project, env).code == 0
+    assert len(forge.comments(7)) == 1
 
 
 def test_a_comment_that_was_deleted_meanwhile(
@@ -195,7 +218,7 @@ def test_the_token_goes_nowhere_else(
         # A host whose name begins like the one that is meant.
         link = {"Link": f'<{forge.url}1{COMMENTS}?page=2>; rel="next"'}
         forge.fail("GET", "comments$", 200, headers=link, body=[])
-        assert comment(project, env).code == 1
+        assert "its next page is said to be elsewhere" in comment(project, env).err
         assert other.requests == []
     token = env["GITHUB_TOKEN"]
     assert token not in f"{moved}{paged}{project.everything_written()}"
@@ -204,7 +227,7 @@ def test_the_token_goes_nowhere_else(
 def test_pages_without_end(project: Project, forge: FakeForge, env: dict[str, str]) -> None:
     link = {"Link": f'<{forge.url}{COMMENTS}?page=2>; rel="next"'}
     forge.fail("GET", "comments$", 200, headers=link, body=[], times=999)
-    assert "the pages go in a circle" in comment(project, env).err
+    assert "no end of pages" in comment(project, env).err
 
 
 def test_only_https(project: Project, forge: FakeForge, env: dict[str, str]) -> None:
@@ -291,6 +314,7 @@ def test_an_event_that_makes_no_sense(
         ("--repo", "acme/../../user"),
         ("--repo", "acme/shop/extra"),
         ("--repo", "acme"),
+        ("--repo", "acme/.."),
         ("--commit", "../../x"),
         ("--failed", "both"),
     ],

@@ -7,9 +7,12 @@ from typing import Any
 
 import pytest
 
+from friendli_iac.clients.friendli import FriendliApi
+from friendli_iac.clients.http import Http
 from friendli_iac.emulator import Emulator
+from friendli_iac.errors import Unreachable
 
-from .harness import PROJECT, Project, endpoint, writes
+from .harness import PROJECT, TOKEN, Project, endpoint, writes
 
 DAY = 86400.0
 CHAT = "Endpoint/chat"
@@ -67,6 +70,7 @@ def test_what_is_estimated_stands_beside_what_was_billed(
     }
     assert total[0] == "total"
     assert "7 days; the last one is not over" in shown.out
+    assert "Not in this state" not in shown.out
     assert "$/H and per 730 h are estimates: list prices of 2025-09." in shown.out
     assert writes(emulator) == []
     assert emulator.inferences == []
@@ -170,6 +174,18 @@ def test_a_bill_that_nobody_understands_is_not_taken_for_nothing(
     assert "Billed for other things than GPUs: $2.00" in shown.out
     assert "3 lines of the bill cannot be read, and are in no sum" in shown.out
     assert "$2.25" in shown.out
+
+
+@pytest.mark.parametrize(
+    "flaw", [{"data": {}}, {"has_more": True}, {"has_more": True, "next_page": "round"}]
+)
+def test_half_a_bill_is_none(flaw: dict[str, Any], emulator: Emulator) -> None:
+    body = {"has_more": False, "next_page": None, "data": [], **flaw}
+    emulator.fault("GET", COST, kind="status", status=200, body=body, count=None)
+    http = Http(emulator.url, {"Authorization": f"Bearer {TOKEN}"}, sleep=lambda seconds: None)
+    with pytest.raises(Unreachable):
+        FriendliApi(http).team_cost("2026-01-01T00:00:00Z", "2026-01-02T00:00:00Z")
+    http.close()
 
 
 @pytest.mark.parametrize(("status", "code"), [(403, 0), (404, 0), (422, 0), (401, 3)])

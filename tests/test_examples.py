@@ -2,15 +2,11 @@
 
 from __future__ import annotations
 
-import os
 import re
 import shutil
-import subprocess
-import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
 
 import pytest
 import yaml
@@ -21,17 +17,15 @@ from friendli_iac.clients.http import Http
 from friendli_iac.emulator import Emulator
 from friendli_iac.manifest.schema import manifest_schema, settings_schema
 
-from .commands import blocks, command_lines, understand
+from .commands import blocks, command_lines
 from .harness import PROJECT, TOKEN, Project, names, writes
 
 EXAMPLES = Path(__file__).parent.parent / "examples"
 FOLDERS = sorted(path.name for path in EXAMPLES.iterdir() if path.name[:2].isdigit())
 MANIFESTS = sorted(
-    path
-    for path in EXAMPLES.glob("[0-9]*/**/*.yaml")
-    if path.parent.name != "vars" and ".friendli-iac" not in path.parts
+    path for path in EXAMPLES.glob("*/**/*.yaml") if ".friendli-iac" not in path.parts
 )
-MORE = {"03-variables-per-environment": ("--var-file", "vars/dev.yaml")}
+ENVIRONMENTS = "03-variables-per-environment"
 SHARED = "08-shared-state"
 PROTECTED = "04-protected-production"
 
@@ -43,6 +37,8 @@ def opened(folder: str, tmp_path: Path, emulator: Emulator) -> Project:
     env = {"FRIENDLI_PROJECT_ID": PROJECT}
     if folder == SHARED:  # its database is not on this machine; a test of its own has one
         env["FRIENDLI_IAC_STATE"] = str(root / ".friendli-iac" / "state.json")
+    if folder == ENVIRONMENTS:
+        env["FRIENDLI_IAC_ENV"] = "dev"
     return Project(root, emulator.url, env=env)
 
 
@@ -53,9 +49,9 @@ def edit(project: Project, name: str, old: str, new: str) -> None:
 
 
 def test_they_are_numbered_and_listed() -> None:
-    assert [int(name[:2]) for name in FOLDERS] == list(range(1, len(FOLDERS) + 1))
+    assert len({name[:2] for name in FOLDERS}) == len(FOLDERS)
     listed = re.findall(r"^\| \[([^\]]+)\]\(\1\)", (EXAMPLES / "README.md").read_text(), re.M)
-    assert listed == FOLDERS
+    assert listed == [*FOLDERS, "ci"]
 
 
 @pytest.mark.parametrize("path", MANIFESTS, ids=lambda p: str(p.relative_to(EXAMPLES)))
@@ -63,7 +59,7 @@ def test_editors_find_the_schema_and_agree(path: Path) -> None:
     first = path.read_text().partition("\n")[0]
     named = re.fullmatch(r"# yaml-language-server: \$schema=(\S+)", first)
     assert named, first
-    settings = path.name == "friendli-iac.yaml"
+    settings = path.name == "friendli-iac.yaml" or "policy.yaml" in path.name  # both have `policy:`
     schema = EXAMPLES.parent / "schemas" / f"friendli-iac.{'settings.' if settings else ''}v1.json"
     assert (path.parent / named[1]).resolve() == schema
     check = Draft7Validator(settings_schema() if settings else manifest_schema())
@@ -73,15 +69,15 @@ def test_editors_find_the_schema_and_agree(path: Path) -> None:
 
 @pytest.mark.parametrize("folder", FOLDERS)
 def test_from_the_first_plan_to_the_end(folder: str, tmp_path: Path, emulator: Emulator) -> None:
-    project, more = opened(folder, tmp_path, emulator), MORE.get(folder, ())
-    checked = project.run("validate", *more)
+    project = opened(folder, tmp_path, emulator)
+    checked = project.run("validate")
     assert checked.code == 0, checked
-    planned = project.run("plan", "--detailed-exitcode", *more)
+    planned = project.run("plan", "--detailed-exitcode")
     assert planned.code == 2, planned
     assert writes(emulator) == []
-    done = project.apply(*more)
+    done = project.apply()
     assert done.code == 0, done
-    again = project.run("plan", "--detailed-exitcode", *more)
+    again = project.run("plan", "--detailed-exitcode")
     assert again.code == 0, again
     if folder == PROTECTED:
         return  # its end is a test of its own
@@ -104,21 +100,28 @@ def test_02_a_policy_changes_the_endpoints_that_use_it(tmp_path: Path, emulator:
     assert project.run("plan", "--detailed-exitcode").code == 0
 
 
-def test_03_each_environment_has_a_state_of_its_own(tmp_path: Path, emulator: Emulator) -> None:
-    project = opened("03-variables-per-environment", tmp_path, emulator)
-
-    def options(name: str) -> tuple[str, ...]:
-        return "--var-file", f"vars/{name}.yaml", "--state", f".friendli-iac/{name}.json"
-
+def test_03_what_serves_in_dev_is_promoted_to_prod(tmp_path: Path, emulator: Emulator) -> None:
+    project = opened(ENVIRONMENTS, tmp_path, emulator)
     for name in ("dev", "prod"):
-        done = project.apply(*options(name))
+        done = project.apply("--env", name)
         assert done.code == 0, done
-    assert names(emulator) == ["chat-dev", "chat-prod"]
-    for name in ("dev", "prod"):
-        assert project.run("plan", "--detailed-exitcode", *options(name)).code == 0
+    assert names(emulator) == ["chat", "chat"]
+    overlay = (project.root / "overlays/prod.yaml").read_text()
+    done = project.run("promote", "Endpoint/chat", "--from", "dev", "--to", "prod")
+    assert done.code == 0, done
+    after = (project.root / "overlays/prod.yaml").read_text()
+    old, new = overlay.splitlines(), after.splitlines()
+    assert [n for o, n in zip(old, new, strict=True) if o != n] == [
+        "      revision: 8c22764a7e3675c50d4c7c9a4edb474456022b16 # `promote` changes this line"
+    ]
+    planned = project.run("plan", "--env", "prod", "--format", "json").json
+    (change,) = [c for c in planned["changes"] if c["action"] != "no-op"]
+    assert [(f["path"], f["source"]) for f in change["fields"]] == [
+        ("model.huggingFace.revision", "overlays/prod.yaml:10")
+    ]
     emulator.clear_requests()
-    mixed = project.apply("--var-file", "vars/prod.yaml", "--state", ".friendli-iac/dev.json")
-    assert mixed.code == 5, mixed
+    wrong = project.apply("--env", "prod", "--state", ".friendli-iac/dev/state.json")
+    assert wrong.code == 5, wrong
     assert writes(emulator) == []
 
 
@@ -203,60 +206,3 @@ def friendli(emulator: Emulator) -> Iterator[FriendliApi]:
         yield FriendliApi(http)
     finally:
         http.close()
-
-
-# --- 06-ci ---
-
-
-def scripts(path: Path) -> dict[str, str]:
-    """The shell scripts of a CI file by the name of their step or job, installation left out."""
-    document: dict[str, Any] = yaml.safe_load(path.read_text())
-    if "jobs" in document:
-        steps = [step for job in document["jobs"].values() for step in job["steps"]]
-        return {step["name"]: step["run"] for step in steps if "run" in step and "name" in step}
-    return {name: "\n".join(job["script"]) for name, job in document.items() if "script" in job}
-
-
-CI_FILES = ["github-actions.yml", "gitlab-ci.yml"]
-
-
-@pytest.mark.parametrize("name", CI_FILES)
-def test_06_ci_runs_only_commands_that_exist(name: str) -> None:
-    found = scripts(EXAMPLES / "06-ci" / name)
-    assert list(found) == ["validate", "plan", "apply"]
-    for script in found.values():
-        lines = list(command_lines(script))
-        assert lines
-        for arguments in lines:
-            understand(arguments)
-
-
-@pytest.mark.parametrize("name", CI_FILES)
-def test_06_ci_plans_applies_and_then_has_nothing_to_do(
-    name: str, tmp_path: Path, emulator: Emulator
-) -> None:
-    project = opened("06-ci", tmp_path, emulator)
-    found = scripts(project.root / name)
-    outputs, summary = tmp_path / "outputs", tmp_path / "summary"
-    env = {
-        **project.env,
-        "PATH": f"{Path(sys.executable).parent}{os.pathsep}{project.env['PATH']}",
-        "CI": "true",
-        "FRIENDLI_IAC_STATE": str(tmp_path / "state.json"),
-        "GITHUB_OUTPUT": str(outputs),
-        "GITHUB_STEP_SUMMARY": str(summary),
-    }
-
-    def run(script: str) -> subprocess.CompletedProcess[str]:
-        command = ["bash", "-e", "-o", "pipefail", "-c", script]
-        return subprocess.run(command, cwd=project.root, env=env, capture_output=True, text=True)
-
-    for step in ("validate", "plan", "apply"):
-        done = run(found[step])
-        assert done.returncode == 0, f"{step}: {done}"
-    assert names(emulator) == ["chat"]
-    assert run(found["apply"]).returncode == 6  # a plan runs once
-    if name == "github-actions.yml":
-        assert "Endpoint/chat" in summary.read_text()
-        assert run(found["plan"]).returncode == 0
-        assert outputs.read_text() == "changes=true\nchanges=false\n"

@@ -19,10 +19,10 @@ from typing import Any
 import yaml
 
 from .expressions import evaluate, fill, names
+from .forges_data import REPO as REPOSITORY
 
 ROOT = Path(__file__).parent.parent
 OURS = "acme/friendli-iac"
-REPOSITORY = "acme/llm"
 # A cancelled step is sent this first; only later, and harder, if it does not end.
 CANCEL = signal.SIGINT
 PYTHON = """\
@@ -63,6 +63,9 @@ class Job:
     artifacts: dict[str, dict[str, str]] = field(default_factory=dict)
     code: int = 0  # of the step that failed
 
+    def __str__(self) -> str:
+        return f"{self.name}: {self.result} {self.code}\n{self.log}\n{self.summary}"
+
 
 @dataclass
 class Runner:
@@ -82,13 +85,18 @@ class Runner:
     signal: signal.Signals = CANCEL
     runs: int = 0
 
-    def run(self, workflow: str, event: Event) -> dict[str, Job]:
-        """Runs the jobs of a workflow file for an event, one after the other."""
+    def run(
+        self, workflow: str, event: Event, before: Mapping[str, Job] | None = None
+    ) -> dict[str, Job]:
+        """Runs the jobs of a workflow file for an event, one after the other. With what came of
+        them `before`, those that failed are run again.
+        """
         document = yaml.safe_load(workflow)
         self.runs += 1
-        done: dict[str, Job] = {}
+        done = {n: job for n, job in (before or {}).items() if job.result == "success"}
         for name, job in document["jobs"].items():
-            done[name] = _JobRun(self, event, document, name, job, done).run()
+            if name not in done:
+                done[name] = _JobRun(self, event, document, name, job, done).run()
         return done
 
     def install(self, folder: Path) -> None:

@@ -14,21 +14,9 @@ set -euf
 out=${OUT:-ci-out}
 
 # GitHub and GitLab have comments, statuses and issues; elsewhere the log and the page have to do.
-tells() { [ "${GITHUB_ACTIONS:-}${GITLAB_CI:-}" ] && [ "${COMMENT:-true}" = true ]; }
+on_forge() { [ "${GITHUB_ACTIONS:-}${GITLAB_CI:-}" ] && [ "${COMMENT:-true}" = true ]; }
 
 in_request() { [ "${GITHUB_HEAD_REF:-}${CI_MERGE_REQUEST_IID:-}" ]; }
-
-# What comes from a pull request is printed where GitHub takes no line for a command.
-fenced() {
-  status=0 token=
-  if [ "${GITHUB_ACTIONS:-}" ]; then
-    token=$(od -An -N16 -tx1 /dev/urandom | tr -d ' \n')
-    echo "::stop-commands::$token"
-  fi
-  "$@" || status=$?
-  if [ "$token" ]; then echo "::$token::"; fi
-  return "$status"
-}
 
 summary() { if [ "${GITHUB_STEP_SUMMARY:-}" ]; then cat >>"$GITHUB_STEP_SUMMARY"; else cat; fi; }
 
@@ -38,27 +26,30 @@ validate() {
 }
 
 plan() {
-  validate
+  code=0
+  validate || code=$?
   if [ -z "${FRIENDLI_TOKEN:-}" ] && in_request; then
     echo 'Only validated: there is no FRIENDLI_TOKEN here, as in every request from a fork.' \
       'Nothing was compared with what is live, and there is no plan.' | summary
-    return
+    return "$code"
   fi
   code=0
   # shellcheck disable=SC2086 # ARGS are several words
-  fenced friendli-iac plan --out "$out/plan.json" --outputs "$out/outputs" --detailed-exitcode \
+  friendli-iac plan --out "$out/plan.json" --outputs "$out/outputs" --detailed-exitcode \
     ${POLICY:+--policy "$POLICY"} ${ARGS:-} || code=$?
-  if [ -f "$out/plan.json" ]; then
-    friendli-iac show "$out/plan.json" --format html >"$out/plan.html"
-    friendli-iac show "$out/plan.json" --format markdown >"$out/plan.md"
-    if [ "${GITHUB_OUTPUT:-}" ]; then cat "$out/outputs" >>"$GITHUB_OUTPUT"; fi
-    if in_request && tells; then
-      comment "$out/plan.json"
-    elif [ "${GITHUB_STEP_SUMMARY:-}" ]; then
-      head -c 1000000 "$out/plan.md" >>"$GITHUB_STEP_SUMMARY" # it takes 1 MiB
+  if [ ! -f "$out/plan.json" ]; then
+    # What stood there before would be out of date.
+    if in_request && on_forge; then
+      comment --failed "friendli-iac plan ended with exit code $code" || true
     fi
-  elif in_request && tells; then
-    comment --failed "friendli-iac plan ended with exit code $code"
+    return "$code"
+  fi
+  if [ "${GITHUB_OUTPUT:-}" ]; then cat "$out/outputs" >>"$GITHUB_OUTPUT"; fi
+  friendli-iac show "$out/plan.json" --format html >"$out/plan.html"
+  if in_request && on_forge; then
+    comment "$out/plan.json"
+  elif [ "${GITHUB_STEP_SUMMARY:-}" ]; then # which takes 1 MiB
+    friendli-iac show "$out/plan.json" --format markdown | head -c 1000000 >>"$GITHUB_STEP_SUMMARY"
   fi
   if [ "$code" != 2 ]; then return "$code"; fi
 }
@@ -82,7 +73,7 @@ drift() {
   friendli-iac drift --format markdown >"$out/drift.md" || code=$?
   summary <"$out/drift.md"
   case $code in
-    0) close drift ;;
+    0) close drift 'Everything is as it was applied again.' ;;
     2) issue drift 'Endpoints are not as they were applied' "$out/drift.md" ;;
     *) return "$code" ;;
   esac
@@ -94,18 +85,18 @@ reap() {
   # Indented, all of it is code in Markdown, whatever stands in it.
   tr '\r' '\n' <"$out/reap.txt" | sed 's/^/    /' >"$out/reap.md"
   summary <"$out/reap.md"
-  if [ "$code" = 0 ]; then close reap; return; fi
+  if [ "$code" = 0 ]; then close reap 'All that has expired is ended.'; return; fi
   issue reap 'What has expired could not be ended' "$out/reap.md" || true
   return "$code"
 }
 
 # Opens or updates the one issue of this name; where there are none, the job fails instead.
 issue() {
-  tells || return 2
+  on_forge || return 2
   friendli-iac issue "$1" --auto --title "$2${FRIENDLI_IAC_ENV:+ ($FRIENDLI_IAC_ENV)}" --body "$3"
 }
 
-close() { if tells; then friendli-iac issue "$1" --auto --close; fi; }
+close() { if on_forge; then friendli-iac issue "$1" --auto --close --comment "$2"; fi; }
 
 case ${1:-} in
   validate | plan | apply | drift | reap) ;;

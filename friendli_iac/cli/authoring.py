@@ -64,7 +64,8 @@ def set_(
     """
     from friendli_iac.cli.adopting import parse_address
     from friendli_iac.cli.session import opened
-    from friendli_iac.manifest.setting import edit, parse_settings
+    from friendli_iac.manifest.asked import parse_settings
+    from friendli_iac.manifest.setting import edit
     from friendli_iac.manifest.write import replace_text
 
     wanted = parse_address(address)
@@ -79,24 +80,39 @@ def set_(
     asked = parse_settings(wanted, settings, unset)
     with opened(target, console, online=False) as session:
         load = loader(session, reading)
-        edited = edit(session.project, reading.files, load, wanted, asked, here=here)
+        edited = edit(
+            session.project,
+            reading.files,
+            load,
+            wanted,
+            asked,
+            here=here,
+            environment=session.chosen,
+        )
         changes = edited.before != edited.after
         if changes and not dry_run:
             replace_text(Path(edited.file), edited.before, edited.after)
     for missing in edited.unchecked:
         console.err(f"note: not all of it could be checked: {missing}")
     if format_ == "json":
-        console.out_json(_edited_json(edited, address, written=changes and not dry_run))
+        console.out_json(edited_json(edited, address, written=changes and not dry_run))
         return 0
+    tell_edited(
+        console, edited, dry_run=dry_run, nothing="no changes: the manifest says so already"
+    )
+    return 0
+
+
+def tell_edited(console: Console, edited: Edited, *, dry_run: bool, nothing: str) -> None:
+    """What changes in a manifest. `nothing` is said where all is as it was."""
     for change in edited.changes:
         old = "(not there)" if change.old is None else change.old
         new = "(removed)" if change.new is None else change.new
         console.out(f"{edited.file}:{change.line}: {change.path}: {old} → {new}")
-    if not changes:
-        console.err("no changes: the manifest says so already")
+    if edited.before == edited.after:
+        console.err(nothing)
     elif dry_run:
         console.err("nothing was written: --dry-run")
-    return 0
 
 
 @click.command()
@@ -132,6 +148,8 @@ def new(console: Console, /, name: str, kind: str, file: str | None, **options: 
         project = session.project
         path = Path(file) if file else _place(project) / f"{name}.yaml"
         said = project.defaults.get(kind, {})
+        if project.environments and all(one.project for one in project.environments.values()):
+            said = {"project": "", **said}
         text = _schema_line(project, path) + SCAFFOLDS[kind](name, said, **options)
         if file != "-" and (path.exists() or path.is_symlink()):
             raise exists(path)
@@ -208,7 +226,8 @@ def _shown(path: Path) -> str:
     return label(path.absolute())
 
 
-def _edited_json(edited: Edited, address: str, *, written: bool) -> dict[str, object]:
+def edited_json(edited: Edited, address: str, *, written: bool) -> dict[str, object]:
+    """What changes in a manifest, as data."""
     return {
         "format_version": "1.0",
         "address": address,

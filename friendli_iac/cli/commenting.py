@@ -11,6 +11,7 @@ import click
 
 from friendli_iac.cli.console import Console
 from friendli_iac.cli.forging import (
+    NoToken,
     Where,
     connected,
     hide_tokens,
@@ -20,7 +21,7 @@ from friendli_iac.cli.forging import (
     with_number,
 )
 from friendli_iac.cli.options import Target, take_target, with_target
-from friendli_iac.errors import ApiError, AuthError, NotFound, UsageError
+from friendli_iac.errors import ApiError, AuthError, ManifestError, NotFound, UsageError
 
 if TYPE_CHECKING:
     from friendli_iac.clients.forges import Forge, Verdict
@@ -72,15 +73,17 @@ def comment(
             safe="Nothing was written.",
             next="friendli-iac comment PLANFILE, or friendli-iac comment --failed REASON",
         )
-    environ = dict(os.environ)
+    environ, target = dict(os.environ), take_target(options)
     hide_tokens(environ, console)
     commit = options["commit"]
     where = located(options, environ)
     number = where.needed_number
-    if planfile:
+    if planfile:  # it says itself whose it is: no settings are read
+        console.verbosity = target.verbose
+        os.chdir(target.chdir)
         note = _of_plan(console, where, planfile, commit, whole)
     else:
-        note = _of_failure(console, where, take_target(options), failed or "")
+        note = _of_failure(console, where, target, failed or "")
     try:
         with connected(where, environ, console) as forge:
             told = publish(forge, number, note.draft)
@@ -89,7 +92,7 @@ def comment(
             elif status:
                 _set_status(console, forge, note, told.head, where.page)
     except (AuthError, NotFound) as error:
-        if error.status == 401:
+        if not isinstance(error, NoToken) and error.status not in (403, 404):
             raise
         _instead(console, where, environ, note, error)
     else:
@@ -104,11 +107,11 @@ def comment(
 @with_target
 @click.pass_obj
 def approved(console: Console, /, **options: Any) -> int:
-    """Print the digest of the plan that was merged with this commit, for `apply --approved`.
+    """Print the digest of the plan that was merged.
 
-    Finds the pull or merge request that was merged as this commit, and in it our own comment for
-    this project and environment. Exits with 1 when there is none, when it is of an older push than
-    what was merged, or when it was written after the merge.
+    For `apply --approved`. Finds the pull or merge request that was merged as this commit, and in
+    it our own comment for this project and environment. Exits with 1 when there is none, when it is
+    of an older push than what was merged, or when it was written after the merge.
 
     What this protects from: a plan that does something else than the one that stood in the request
     when it was merged. What it does not protect from: whoever may push a branch to this repository
@@ -155,7 +158,9 @@ def _of_plan(console: Console, where: Where, path: Path, commit: str, whole: str
     from friendli_iac.review.links import links_from
 
     plan = load_plan(path, console)
-    links = links_from(os.environ, plan.commit, folder_in_repository(Path.cwd()))
+    # Not where the merge that CI tried out was: that one is not kept.
+    kept = where.head if where.head and plan.commit == where.commit else plan.commit
+    links = links_from(os.environ, kept, folder_in_repository(Path.cwd()))
     whole = whole or where.page
 
     def told(limit: int) -> str:
@@ -177,13 +182,18 @@ def _of_failure(console: Console, where: Where, target: Target, reason: str) -> 
     from friendli_iac.review import comment as words
     from friendli_iac.review.times import rfc3339
 
-    with opened(target, console, online=False) as session:
-        project, environment = project_name(session.project), session.environment
+    project = environment = of = ""
+    try:
+        with opened(target, console, online=False) as session:
+            project, environment = project_name(session.project), session.environment
+            of = words.key(project, environment)
+    except ManifestError as error:  # the settings: it may be why the plan failed
+        console.err(f"note: it is not known which plan failed: {error}")
 
     def told(limit: int) -> str:
         return console.redact(words.failed_words(project, environment, reason, where.page))
 
-    mark = words.Mark("plan", words.key(project, environment), "", rfc3339(time.time()))
+    mark = words.Mark("plan", of, "", rfc3339(time.time()))
     draft = Draft(mark, told, where.commit, where.commit, where.head)
     return _Note(draft, False, "the plan failed", words.context(project, environment))
 

@@ -30,6 +30,10 @@ MAX_EVENT = 10 * 2**20  # bytes
 _COMMIT = re.compile("[0-9a-f]{7,64}")
 
 
+class NoToken(AuthError):
+    """No token is set that could write there."""
+
+
 @dataclass(frozen=True)
 class Where:
     """What CI says of this run. `commit` is what it runs on and `head` which commit of the pull
@@ -118,7 +122,7 @@ def located(options: dict[str, Any], environ: Mapping[str, str]) -> Where:
     asked = number or 0
     if forge == "github":
         repo = repo or environ.get("GITHUB_REPOSITORY", "")
-        if not re.fullmatch(r"[\w-][\w.-]*/[\w.-]+", repo, re.ASCII):
+        if not re.fullmatch(r"[\w-][\w.-]*/(?!\.{1,2}$)[\w.-]+", repo, re.ASCII):
             raise _unknown_repo(repo, "OWNER/NAME", "GITHUB_REPOSITORY")
         event = _event(environ)
         ran = environ.get("GITHUB_SHA", "")
@@ -126,7 +130,9 @@ def located(options: dict[str, Any], environ: Mapping[str, str]) -> Where:
         number = number or event.number or _ref_number(environ.get("GITHUB_REF", ""))
         page = _github_page(environ)
     else:
-        repo = repo or environ.get("CI_PROJECT_ID", "") or environ.get("CI_PROJECT_PATH", "")
+        # A merge request from a fork runs there; its notes are here.
+        for name in ("CI_MERGE_REQUEST_PROJECT_ID", "CI_PROJECT_ID"):
+            repo = repo or environ.get(name, "")
         if not re.fullmatch(r"[\w.-]+(/[\w.-]+)*", repo, re.ASCII):
             raise _unknown_repo(repo, "GROUP/NAME or its id", "CI_PROJECT_ID")
         ran = environ.get("CI_COMMIT_SHA", "")
@@ -145,7 +151,7 @@ def located(options: dict[str, Any], environ: Mapping[str, str]) -> Where:
 def connected(
     where: Where, environ: Mapping[str, str], console: Console
 ) -> Iterator[GitHub | GitLab]:
-    """The forge. AuthError without a token that could write there."""
+    """The forge. NoToken without a token that could write there."""
     from friendli_iac.clients.forges import GitHub, GitLab
     from friendli_iac.clients.forges.github import API as GITHUB
     from friendli_iac.clients.forges.gitlab import API as GITLAB
@@ -190,7 +196,7 @@ def _token(where: Where, environ: Mapping[str, str]) -> str:
         why = "GITLAB_TOKEN is not set, and CI_JOB_TOKEN may not write notes, issues or statuses"
     else:
         why = f"{' and '.join(names)} {'are' if len(names) > 1 else 'is'} not set"
-    raise AuthError(
+    raise NoToken(
         why,
         safe="Nothing was written there.",
         next=f"Set {names[0]}: see docs/ci.md for what it must be allowed.",

@@ -36,11 +36,11 @@ def issue(
     comment: str,
     **options: Any,
 ) -> int:
-    """Keep one issue about NAME, such as drift: open, up to date, or closed.
+    """Open, update or close the one issue about NAME.
 
-    It is found by a hidden mark with the project, the environment and NAME. One that is open is
-    written anew only when its title or text changed, one that was closed is opened again. Prints
-    its address.
+    NAME is what the issue is about, such as drift. It is found by a hidden mark with the project,
+    the environment and NAME. One that is open is written anew only when its title or text changed;
+    one that was closed is opened again. Prints its address.
     """
     from friendli_iac.cli.checkout import project_name
     from friendli_iac.cli.session import opened

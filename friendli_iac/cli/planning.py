@@ -111,7 +111,9 @@ def plan(context: click.Context, /, format_: str, parallelism: int, **options: A
             "recorded: --override REASON"
         )
     elif options["out"]:
-        console.err(f"next: friendli-iac apply {options['out']}")
+        by_hand = context.get_parameter_source("environment") == ParameterSource.COMMANDLINE
+        where = f" --env {made.environment}" if by_hand else ""
+        console.err(f"next: friendli-iac apply{where} {options['out']}")
     elif made.pending_changes or made.unsettled:
         console.err(f"next: {apply_command(context, made)}")
     return code_of(made, options["detailed_exitcode"])
@@ -180,7 +182,8 @@ def show(console: Console, /, planfile: Path | None, format_: str, **options: An
             safe="Nothing was sent.",
             next=f"friendli-iac show PLANFILE --format {format_}",
         )
-    with opened(take_target(options), console, online=False) as session:
+    target = take_target(options)
+    with opened(target, console, online=False, any_environment=bool(planfile)) as session:
         if planfile:
             print_plan(console, load_plan(planfile, console), format_)
         else:

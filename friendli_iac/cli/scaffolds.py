@@ -43,6 +43,12 @@ _POLICY = """\
   cooldown: 5m
 """
 
+_PROFILE = """\
+  # Any part of an Endpoint's spec; endpoints take it with `profiles: [NAME]`.
+  instance: {gpu: H100, count: 1}
+  autoscaling: {minReplicas: 0, maxReplicas: 1, cooldown: 5m}
+"""
+
 
 def _endpoint(
     name: str,
@@ -80,7 +86,17 @@ def _policy(name: str, defaults: Mapping[str, Any], **_: None) -> str:
     return _HEAD.format(kind="AutoscalingPolicy", name=scalar(name)) + _POLICY
 
 
-SCAFFOLDS: dict[str, Callable[..., str]] = {"Endpoint": _endpoint, "AutoscalingPolicy": _policy}
+def _profile(name: str, defaults: Mapping[str, Any], **_: None) -> str:
+    from friendli_iac.manifest.spelling import scalar
+
+    return _HEAD.format(kind="Profile", name=scalar(name)) + _PROFILE
+
+
+SCAFFOLDS: dict[str, Callable[..., str]] = {
+    "Endpoint": _endpoint,
+    "AutoscalingPolicy": _policy,
+    "Profile": _profile,
+}
 
 # For a folder that holds an export, and no settings.
 EXPORT_SETTINGS = """\

@@ -16,6 +16,7 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
+from urllib.parse import parse_qs, urlsplit
 
 import click
 
@@ -25,7 +26,7 @@ from friendli_iac.cli.environments import check_environment
 from friendli_iac.cli.options import SECONDS, Reading, Target
 from friendli_iac.errors import AuthError, Cancelled, StateError, UsageError
 from friendli_iac.manifest import Environment, Manifest, Project, find_project, load_manifest
-from friendli_iac.manifest.environments import ENVIRONMENT, FOLDER
+from friendli_iac.manifest.environments import ENVIRONMENT, FOLDER, identity
 from friendli_iac.resources.prices import LIST_PRICES
 
 if TYPE_CHECKING:  # what only some commands need is imported where they need it
@@ -198,14 +199,22 @@ class Session:
 
         def backend(where: str) -> Backend | None:
             try:
-                return self.open(_place(where, self.environment), trusted=False)
+                place = _place(where, self.environment)
+                if self.trusted and _server(place) not in ("", _server(self.state)):
+                    # Whoever names the state from outside does not trust the file with credentials.
+                    raise UsageError(
+                        "its server is named by friendli-iac.yaml alone: it is not asked"
+                    )
+                return self.open(place, trusted=False)
             except (UsageError, StateError) as error:
                 self.console.err(f"note: the sibling state {_shown(where)}: {error}")
                 return None
 
-        # Playing never mixes with production.
+        # Playing never mixes with production. Environments that name one another name themselves.
         named = () if self.emulated else self.project.siblings
-        return Siblings({_shown(where): backend(where) for where in named})
+        own = identity(self.state) if self.chosen else ""
+        others = (one for one in named if not own or identity(_place(one, self.environment)) != own)
+        return Siblings({_shown(where): backend(where) for where in others})
 
 
 def _stdin() -> str:
@@ -269,6 +278,13 @@ def _shown(where: str) -> str:
     return re.sub(r"(?<=://).*@", "", where).partition("?")[0]
 
 
+def _server(where: str) -> str:
+    """The server that an address names; empty for a file and for the clouds' own."""
+    parts = urlsplit(where)
+    host = parts.netloc.rpartition("@")[2] if parts.scheme.startswith("postgres") else ""
+    return host or parse_qs(parts.query).get("endpoint", [""])[0]
+
+
 def _seconds(environ: Mapping[str, str], name: str, shortest: float) -> float | None:
     """The duration in a variable, None when it is not set. UsageError for what is none."""
     said = environ.get(name, "")
@@ -317,7 +333,8 @@ def _http(session: Session, console: Console) -> Http:
             "FRIENDLI_TOKEN is not set",
             safe="Nothing was sent.",
             next="Make a personal API key (flp_…) in Friendli's web page and set FRIENDLI_TOKEN, "
-            "or try without one: --emulator",
+            "or try without one: --emulator. A pull request from a fork gets no secrets in CI: "
+            "friendli-iac validate needs none.",
         )
     headers = {"Authorization": f"Bearer {token}"}
 

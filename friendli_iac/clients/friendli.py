@@ -29,7 +29,10 @@ def _no_page(answer: dict[str, Any]) -> str:
 
 
 def _no_days(answer: dict[str, Any]) -> str:
-    return "" if isinstance(answer.get("data"), list) else "a page without data"
+    if not isinstance(answer.get("data"), list):
+        return "a page without data"
+    lost = answer.get("has_more") is True and not answer.get("next_page")
+    return "more pages, and no word of where" if lost else ""
 
 
 class FriendliApi:

@@ -122,7 +122,8 @@ class Change:
     def digest(self) -> str:
         """Equal for two changes that do the same to the same thing as a reviewer saw it. When and
         from which state it was planned is not in it, nor what moves by itself: a status, an update
-        time, and whether it sleeps (what `after` says of that is brought about either way).
+        time, whether it sleeps (what `after` says of that is brought about either way), and what
+        is on its way where nothing is sent.
         """
         steps = [s for s in self.steps if s == self.action or s not in ("sleep", "wake")]
         pin = [self.pin.bad, self.pin.good, self.pin.stage] if self.pin else None
@@ -131,7 +132,7 @@ class Change:
                 [self.address, self.action, steps, self.id, self.leftover, self.unpins, pin],
                 vars(self.after) if self.after else None,
                 [[f.path, f.prior, f.live, f.desired, f.unknown] for f in self.fields],
-                [self.fence.version, self.seen],
+                [self.fence.version, self.seen] if self.steps else [],
             ]
         )
 

@@ -6,48 +6,24 @@ and going back to settings that were good.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
-from datetime import UTC, datetime
-from fnmatch import fnmatchcase
+from collections.abc import Iterable, Iterator
+from dataclasses import replace
 from typing import Any
 
 from friendli_iac.core.finding import Finding
+from friendli_iac.core.judging import Case, finding_of, goes_back, in_order, over, shown
 from friendli_iac.core.plan import Change, Plan
-from friendli_iac.core.rules import OF_ONE, SCALING, Breach, Subject
+from friendli_iac.core.plan_rules import OF_PLAN, cost_of_all
+from friendli_iac.core.rules import OF_ONE, SCALING, Subject
 from friendli_iac.core.scene import Wish
-from friendli_iac.core.state import Override, State
+from friendli_iac.core.state import Override
 from friendli_iac.resources import KINDS
 from friendli_iac.resources.base import Action, Address
-from friendli_iac.resources.policy import Exemption, Level, Policy, Rule
+from friendli_iac.resources.policy import Policy, Rule
 from friendli_iac.resources.prices import Prices
 from friendli_iac.resources.spec import Spec, copied, drop_path, get_path, leaves, set_path
 
 _JUDGED: tuple[Action, ...] = ("create", "update", "replace", "restart", "wake", "record")
-_NAMED = 5  # addresses that a sentence spells out
-
-
-# --- plans --------------------------------------------------------------------------------------
-
-
-@dataclass(frozen=True)
-class Case:
-    """A plan that is to be judged, the state that it was made from, and what is wanted by address,
-    as far as it is known. `now` is in seconds since 1970.
-    """
-
-    plan: Plan
-    state: State
-    wishes: Mapping[str, Wish]
-    prices: Prices
-    now: float
-
-    def source(self, change: Change, path: str) -> str:
-        """Where the value at `path` was written."""
-        if wish := self.wishes.get(change.address):
-            return _shown(wish.source(path))
-        places = (f.source for f in change.fields if f.path == path or f.path.startswith(path))
-        return next((place for place in places if not place.startswith("(")), "")
 
 
 def judge(policies: Iterable[Policy], case: Case) -> tuple[Finding, ...]:
@@ -55,14 +31,16 @@ def judge(policies: Iterable[Policy], case: Case) -> tuple[Finding, ...]:
     it, and neither is what is better than before.
     """
     found: list[Finding] = []
-    for rule in _rules(policies):
-        found += _over(rule, case.now)
-        if rule.name in OF_ONE:
-            for change in case.plan.changes:
+    rules = [rule for policy in policies for rule in policy.rules]
+    for rule in rules:
+        found += over(rule, case.now)
+        if rule.name in OF_PLAN:
+            found += OF_PLAN[rule.name](rule, case)
+    for change in case.plan.changes:  # all rules of one at a time: its document is at hand
+        for rule in rules:
+            if rule.name in OF_ONE:
                 found += _of_change(rule, change, case)
-        else:
-            found += _OF_PLAN[rule.name](rule, case)
-    return _in_order(found)
+    return in_order(found)
 
 
 def rejudged(policies: Iterable[Policy], case: Case) -> Plan:
@@ -75,7 +53,7 @@ def rejudged(policies: Iterable[Policy], case: Case) -> Plan:
     covered = not any(one.denies for one in new)
     return replace(
         plan,
-        findings=_in_order([*plan.findings, *new]),
+        findings=in_order([*plan.findings, *new]),
         override=plan.override if covered else "",
     )
 
@@ -103,7 +81,7 @@ def _identity(finding: Finding) -> tuple[object, ...]:
 
 def _of_change(rule: Rule, change: Change, case: Case) -> Iterator[Finding]:
     after = change.after
-    if change.action not in _JUDGED or after is None or change.leftover or _goes_back(change):
+    if change.action not in _JUDGED or after is None or change.leftover or goes_back(change):
         return
     one = Subject(change.address, after.spec, after.labels, after.asked)
     breaches = list(OF_ONE[rule.name](rule.value, one))
@@ -115,16 +93,12 @@ def _of_change(rule: Rule, change: Change, case: Case) -> Iterator[Finding]:
     if (change.action == "record" or _is_smaller(change)) and was is not None and amount <= was:
         return
     for breach in breaches:
-        finding = _finding(rule, change.address, breach, case.source(change, breach.path), case.now)
+        source = case.source(change, breach.path)
+        finding = finding_of(rule, change.address, breach, source, case.now)
         if was is not None and amount < was:
             better = f"{finding.message}; it was worse before"
             finding = replace(finding, level="warn", message=better)
         yield finding
-
-
-def _goes_back(change: Change) -> bool:
-    """Whether it takes something back to what was good: only what is tried out has a trial."""
-    return change.action in ("update", "restart", "wake", "replace") and change.trial is None
 
 
 def _is_smaller(change: Change) -> bool:
@@ -175,206 +149,21 @@ def _amount(rule: Rule, one: Subject) -> float:
     return sum(breach.amount for breach in OF_ONE[rule.name](rule.value, one))
 
 
-# --- rules about a plan as a whole --------------------------------------------------------------
-
-
-def _no_delete(rule: Rule, case: Case) -> Iterator[Finding]:
-    for change in case.plan.changes:
-        if change.destructive and not _goes_back(change):
-            message = f"this plan would {change.action} it"
-            remedy = "end it with `desired: terminated`, which costs nothing and keeps its id"
-            breach = Breach("", message, remedy)
-            yield _finding(rule, change.address, breach, case.source(change, ""), case.now)
-
-
-def _destroyed(rule: Rule, case: Case) -> Iterator[Finding]:
-    ending = [
-        change.address
-        for change in case.plan.changes
-        if change.destructive
-        and not _goes_back(change)
-        and not _exempt(rule, change.address, case.now)
-    ]
-    there = len(case.state.resources)
-    if there and len(ending) * 100 > rule.value * there:
-        message = (
-            f"{len(ending)} of {there} in state would end ({len(ending) * 100 / there:.0f} %), and "
-            f"{rule.value:g} % may: {_listed(ending)}"
-        )
-        breach = Breach("", message, "end fewer at a time, with --target")
-        yield _finding(rule, "", breach, "", case.now)
-
-
-def _cost(rule: Rule, case: Case) -> Iterator[Finding]:
-    changes = [c for c in case.plan.changes if not _exempt(rule, c.address, case.now)]
-    if not any(change.action != "no-op" for change in changes):
-        return
-    # What the plan is not about is there all the same, and bills.
-    about = {change.address for change in case.plan.changes}
-    others = {
-        address: KINDS[Address.parse(address).kind].hourly_cost(resource.applied.spec, case.prices)
-        for address, resource in case.state.resources.items()
-        if address not in about and not _exempt(rule, address, case.now)
-    }
-    costs = {**others, **{change.address: change.cost_after for change in changes}}
-    total = sum(span[1] for span in costs.values() if span)
-    raises = {
-        change.address: change.cost_after[1] - (change.cost_before or (0.0, 0.0))[1]
-        for change in changes
-        if change.cost_after and not _goes_back(change)
-    }
-    yield from _not_known(rule, costs, case.now)
-    if total <= rule.value + 0.005:
-        return
-    message = f"everything together would cost up to {_dollars(total)}/h, and {_most(rule)} may be"
-    raised = sum(raises.values()) > 0.005
-    most = max(raises, key=lambda address: raises[address], default="")
-    if raised:
-        message += f"; {most} adds most, {_dollars(raises[most])}/h"
-    dearest = next((change for change in changes if change.address == most), None)
-    source = case.source(dearest, "autoscaling.maxReplicas") if dearest and raised else ""
-    breach = Breach("", message, "use fewer replicas or smaller GPUs")
-    finding = _finding(rule, "", breach, source, case.now)
-    if not raised:
-        finding = replace(finding, level="warn", message=f"{message}; this plan does not raise it")
-    yield finding
-
-
-def _not_known(rule: Rule, costs: Mapping[str, object], now: float) -> Iterator[Finding]:
-    """What cannot be counted is said, and is no reason to stop."""
-    missing = [address for address, cost in costs.items() if cost is None]
-    if missing:
-        message = f"what {_listed(missing)} would cost is not known, and not counted"
-        breach = Breach("", message, "say what the GPU costs: prices.gpuHour")
-        yield replace(_finding(rule, "", breach, "", now), level="warn")
-
-
-def _most(rule: Rule) -> str:
-    return f"{_dollars(rule.value)}/h"
-
-
-_OF_PLAN: dict[str, Callable[[Rule, Case], Iterator[Finding]]] = {
-    "denyDelete": _no_delete,
-    "maxDestroyPercent": _destroyed,
-    "maxHourlyCost": _cost,
-}
-
-
-# --- manifests ----------------------------------------------------------------------------------
-
-
 def judge_manifests(
     policies: Iterable[Policy], wishes: Iterable[Wish], prices: Prices, now: float
 ) -> tuple[Finding, ...]:
     """What the rules say of all that is wanted, whatever is there."""
     found: list[Finding] = []
     wanted = list(wishes)
-    for rule in _rules(policies):
-        found += _over(rule, now)
+    rules = [rule for policy in policies for rule in policy.rules]
+    for rule in rules:
+        found += over(rule, now)
         if rule.name == "maxHourlyCost":
-            found += _cost_of_all(rule, wanted, prices, now)
-        for wish in wanted if rule.name in OF_ONE else ():
-            one = Subject(str(wish.address), wish.spec, wish.labels)
-            for breach in OF_ONE[rule.name](rule.value, one):
-                source = _shown(wish.source(breach.path))
-                found.append(_finding(rule, one.address, breach, source, now))
-    return _in_order(found)
-
-
-def _cost_of_all(
-    rule: Rule, wanted: Sequence[Wish], prices: Prices, now: float
-) -> Iterator[Finding]:
-    costs = {
-        str(wish.address): (0.0, 0.0)
-        if kind.idle(wish.spec)
-        else kind.hourly_cost(wish.spec, prices)
-        for wish in wanted
-        if not _exempt(rule, str(wish.address), now)
-        for kind in (KINDS[wish.address.kind],)
-    }
-    yield from _not_known(rule, costs, now)
-    total = sum(span[1] for span in costs.values() if span)
-    if total > rule.value + 0.005:
-        message = f"everything would cost up to {_dollars(total)}/h, and {_most(rule)} may be"
-        breach = Breach("", message, "use fewer replicas or smaller GPUs")
-        yield _finding(rule, "", breach, "", now)
-
-
-# --- findings -----------------------------------------------------------------------------------
-
-
-def _rules(policies: Iterable[Policy]) -> Iterator[Rule]:
-    for policy in policies:
-        yield from policy.rules
-
-
-def _finding(rule: Rule, address: str, breach: Breach, source: str, now: float) -> Finding:
-    exemption = _exempt(rule, address, now) if address else None
-    return Finding(
-        rule=rule.name,
-        level=rule.level,
-        address=address,
-        path=breach.path,
-        message=breach.message,
-        remedy=breach.remedy,
-        source=source,
-        origin=rule.source,
-        exempt=f"{exemption.reason}, until {exemption.until}" if exemption else "",
-    )
-
-
-def _exempt(rule: Rule, address: str, now: float) -> Exemption | None:
-    """What exempts a resource from a rule today, if anything does."""
-    found = (one for one in rule.exempt if fnmatchcase(address, one.address))
-    return next((one for one in found if one.until >= _today(now)), None)
-
-
-def _over(rule: Rule, now: float) -> Iterator[Finding]:
-    """The exemptions that have ended, for whoever can take them out."""
-    for one in rule.exempt:
-        if one.until < _today(now):
-            yield Finding(
-                rule.name,
-                "warn",
-                one.address,
-                "",
-                f"its exemption ended on {one.until} and holds no more ({one.reason})",
-                "take the exemption out, or agree on a later day",
-                one.source,
-                rule.source,
-            )
-
-
-def _today(now: float) -> str:
-    return datetime.fromtimestamp(now, UTC).date().isoformat()
-
-
-def _in_order(found: Iterable[Finding]) -> tuple[Finding, ...]:
-    """What denies first, then by address. Two policies may have the same rule."""
-    levels: tuple[Level, ...] = ("deny", "warn")
-    return tuple(
-        sorted(
-            dict.fromkeys(found),
-            key=lambda one: (
-                not one.denies,
-                bool(one.exempt),
-                levels.index(one.level),
-                one.address,
-            ),
-        )
-    )
-
-
-def _listed(addresses: Sequence[str]) -> str:
-    more = len(addresses) - _NAMED
-    return ", ".join(addresses[:_NAMED]) + (f" and {more} more" if more > 0 else "")
-
-
-def _dollars(amount: float) -> str:
-    return f"${amount:,.2f}"
-
-
-def _shown(source: object) -> str:
-    """A place, where there is one: what comes from the state has none."""
-    text = str(source)
-    return "" if text.startswith(("(", ":")) or ":" not in text else text
+            found += cost_of_all(rule, wanted, prices, now)
+    for wish in wanted:
+        one = Subject(str(wish.address), wish.spec, wish.labels)
+        for rule in rules:
+            for breach in OF_ONE[rule.name](rule.value, one) if rule.name in OF_ONE else ():
+                source = shown(wish.source(breach.path))
+                found.append(finding_of(rule, one.address, breach, source, now))
+    return in_order(found)

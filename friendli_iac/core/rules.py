@@ -45,7 +45,7 @@ def _max_replicas(limit: int, one: Subject) -> Iterator[Breach]:
         most = get_path(one.spec, path)
         if isinstance(most, int) and most > limit:
             name = path.rpartition(".")[2]
-            message = f"{name} {most} is more than the {limit} that may be"
+            message = f"{name} {most} is above the limit of {limit}"
             yield Breach(path, message, f"make it {limit} at most", most - limit)
 
 

@@ -64,7 +64,7 @@ def _version(change: Change) -> Iterator[str]:
 
 def _weights(change: Change) -> Iterator[str]:
     """Whether the weights that were reviewed are those that will serve."""
-    if change.after is None or not {"create", "update", "restart"}.intersection(change.steps):
+    if change.after is None or not {"create", "update"}.intersection(change.steps):
         return
     if get_path(change.after.spec, REPO) is None:
         return

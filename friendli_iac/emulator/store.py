@@ -65,7 +65,7 @@ class Store:
             yield endpoint
 
     def ever(self) -> Iterator[Endpoint]:
-        """Every endpoint that there is or was, the last created first, the deleted ones at the end."""
+        """Every endpoint that there is or was, the last created first; deleted ones at the end."""
         yield from self.newest_first()
         yield from reversed(self._deleted)
 

@@ -11,8 +11,9 @@ from uuid import uuid4
 from friendli_iac import __version__
 from friendli_iac.backends.base import Backend, who
 from friendli_iac.core.journal import Entry, EntryType
+from friendli_iac.core.judging import Case
 from friendli_iac.core.plan import Plan
-from friendli_iac.core.policy import Case, rejudged
+from friendli_iac.core.policy import rejudged
 from friendli_iac.core.replay import Known, replay
 from friendli_iac.core.state import State
 from friendli_iac.engine.approval import rest_of_approved

@@ -28,6 +28,8 @@ class Draft:
     """What a pull request is to be told, in `words` within so many characters. `commit` is what
     the plan was made from; `run_commit` and `run_head` are what CI says that it runs on, and which
     head of the pull request that is: it may be a merge of it into the target, to try it out.
+
+    A mark that is of nothing is about all that was said of an older push.
     """
 
     mark: Mark
@@ -73,9 +75,11 @@ def publish(forge: Forge, number: int, draft: Draft) -> Told:
     if head and head != pull.head:
         older = f"the plan is of {head[:12]}, and the newest commit of #{number} is"
         return Told(pull.url, head, f"{older} {pull.head[:12]}: nothing was written")
+    me = forge.me()
+    if not draft.mark.of:
+        return _outdate(forge, pull, me, replace(draft.mark, commit=head), draft)
     mark = replace(draft.mark, commit=head)
     body = words.body(mark, draft.words)
-    me = forge.me()
     for _ in range(TRIES):
         own = _own(forge, number, me, mark.of, pull.head)
         if not own:
@@ -104,6 +108,23 @@ def publish(forge: Forge, number: int, draft: Draft) -> Told:
     )
 
 
+def _outdate(forge: Forge, pull: Pull, me: str, mark: Mark, draft: Draft) -> Told:
+    """Takes away what is of an older push. It is not known which plan failed: any of them is."""
+    older = [
+        (found, comment)
+        for comment in forge.comments(pull.number)
+        if comment.author == me
+        and (found := Mark.read(comment.body))
+        and found.kind == "plan"
+        and found.commit != pull.head
+    ]
+    for found, comment in older:
+        body = words.body(replace(mark, of=found.of), draft.words)
+        forge.edit_comment(pull.number, comment.id, body)
+    kept = "" if older else f"there is no comment on #{pull.number} that is out of date"
+    return Told(older[0][1].url if older else pull.url, mark.commit, kept)
+
+
 def approved(forge: Forge, commit: str, of: str, *, author: str = "", number: int = 0) -> str:
     """The digest in our comment on the pull request that was merged as `commit`.
 
@@ -111,16 +132,16 @@ def approved(forge: Forge, commit: str, of: str, *, author: str = "", number: in
     """
     found = [p for p in forge.pulls_of(commit) if not number or p.number == number]
     merged = [pull for pull in found if pull.merged and commit in pull.merges]
-    if len(merged) != 1:
-        shown = ", ".join(f"#{pull.number}" for pull in merged or found)
+    if not merged:
+        others = ", ".join(f"#{pull.number}" for pull in found)
         raise _unapproved(
-            f"{commit[:12]} is what {len(merged)} pull requests were merged as ({shown})"
-            if merged
-            else f"no pull request was merged as {commit[:12]}"
-            + (f": {shown} is not" if shown else ""),
-            "Merge by a pull request that has a plan, or say which one it was: --number."
-            if not merged
-            else "Say which one is meant: --number.",
+            f"no pull request was merged as {commit[:12]}" + (f": {others} is not" * bool(found)),
+            "Merge a pull request whose plan was commented, and run this for its merge.",
+        )
+    if len(merged) > 1:
+        both = ", ".join(f"#{pull.number}" for pull in merged)
+        raise _unapproved(
+            f"{both} were all merged as {commit[:12]}", "Say which one is meant: --number N."
         )
     pull = merged[0]
     who = author or forge.me()
@@ -142,7 +163,7 @@ def approved(forge: Forge, commit: str, of: str, *, author: str = "", number: in
             again,
         )
     written, merged_at = moment(last.comment.changed), moment(pull.merged)
-    if written is None or merged_at is None or written > merged_at:
+    if written is None or merged_at is None or written >= merged_at:
         raise _unapproved(
             f"the comment on #{pull.number} was written after it was merged: "
             f"{last.comment.changed or '?'}, and {pull.merged}",
@@ -168,11 +189,9 @@ def keep_issue(forge: Forge, of: str, title: str, text: str) -> tuple[Issue, str
     closed = islice(forge.issues(me, open=False), CLOSED_ISSUES)
     if before := next((issue for issue in closed if _is(issue, me, of)), None):
         return forge.edit_issue(before.number, title=title, body=body, open=True), "reopened"
-    _settled(lambda: forge.add_issue(title, body), lambda: _open_issue(forge, me, of))
-    issue = _open_issue(forge, me, of)  # the one that stays, where two jobs have opened one each
-    if issue is None:
-        raise Unreachable("the issue that was opened is not listed yet")
-    return issue, "opened"
+    made = _settled(lambda: forge.add_issue(title, body), lambda: _open_issue(forge, me, of))
+    # The one that stays, where two jobs have opened one each. The list may lag behind.
+    return _open_issue(forge, me, of) or made, "opened"
 
 
 def close_issue(forge: Forge, of: str, text: str = "") -> Issue | None:

@@ -69,6 +69,8 @@ def check_state(state: State, plan: Plan, *, api: str, team: str) -> None:
     moved = []
     if run is None and state.serial - plan.serial >= RUNS_KEPT:
         moved.append(f"it is of serial {plan.serial}, and the state has {state.serial}")
+    if plan.environment != state.environment:
+        moved.append(f"it was made for environment {plan.environment or '(none)'}")
     if plan.api != api:
         moved.append(f"it was made for {plan.api}")
     if plan.team != (team or state.team) and (plan.team or team not in ("", state.team)):
@@ -97,8 +99,15 @@ def _fits(resource: Resource | None, change: Change, run: Run | None) -> bool:
         return resource is not None and resource.key == change.key
     if "restart" in steps or "wake" in steps:
         return resource is not None and resource.applied == change.after
-    if "delete" in steps and resource is None:
+    if "delete" in steps and (resource is None or change.leftover):
         return True
+    if run and change.action == "record" and change.after is None and resource is None:
+        return True
+    if run and resource and resource.prior and not resource.pending:
+        # What it writes down at first or in the end stands there: it was cut off just then.
+        ended = set(change.steps) <= set(steps)
+        if resource.prior in (change.believes, change.after if ended else None):
+            return True
     return based_on(resource) == change.based_on
 
 
@@ -147,11 +156,18 @@ def _denied(plan: Plan) -> NoReturn:
         for one in findings[:TOLD]
     ]
     more = len(findings) - len(told)
+    denied = {finding.address for finding in findings}
+    free = [c.address for c in plan.pending_changes if not denied & {c.address, ""}]
+    rest = ""
+    if free:
+        names = " ".join(f"--target {address}" for address in free[:TOLD])
+        rest = f". What no rule denies can be applied by itself: {names}"
+        rest += " …" if len(free) > TOLD else ""
     raise Refused(
         f"denied by policy: {'; '.join(told)}" + (f"; and {more} more" if more else ""),
         safe="Nothing was sent.",
         next="Mend it, or say why it must be done all the same, which is recorded: "
-        "--override REASON",
+        f"--override REASON{rest}",
     )
 
 
@@ -169,6 +185,8 @@ def _moved(change: Change, observer: Observer) -> str:
         return "" if change.action == "record" else f"{change.address} is gone"
     if change.action == "record" and change.after is None:
         return f"{change.address} is there again"
+    if change.action == "verify":  # nothing is sent, and whether it is still ours is part of proof
+        return ""
     if observed.version != change.fence.version and change.fence.version is not None:
         return (
             f"{change.address} is at version {observed.version}, and the plan saw "

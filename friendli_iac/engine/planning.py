@@ -10,9 +10,10 @@ from typing import Literal
 from friendli_iac.core.canonical import digest
 from friendli_iac.core.drift import changed_outside, may_have_moved
 from friendli_iac.core.journal import LOST_KEPT
+from friendli_iac.core.judging import Case
 from friendli_iac.core.plan import Change, Plan
 from friendli_iac.core.planner import assemble, decide
-from friendli_iac.core.policy import Case, judge
+from friendli_iac.core.policy import judge
 from friendli_iac.core.replay import Known
 from friendli_iac.core.scene import Decision, Rollback, Scene, Wish
 from friendli_iac.core.selection import select
@@ -130,8 +131,6 @@ def make_plan(
         narrowed=selection.narrowed,
         drift=changed_outside(known, observer.live, full=selection.refresh == "full"),
     )
-    if selection.rollbacks:  # nothing stands in the way of what was good
-        return made
     return replace(made, findings=judge(policies, Case(made, state, wanted, prices, now)))
 
 

@@ -147,10 +147,15 @@ def overlay_files(
     new = [path for name in unsaved if not (path := Path(name)).exists()]
     for index, pattern in enumerate(environment.overlays):
         place = ("environments", environment.name, "overlays", index)
-        hits = [path for path in new if _means(project.root / pattern, path.absolute())]
-        yield from ((Path(label(path)), True) for path in hits)
-        for path, named in _matches(project, place, pattern, [] if hits else report):
-            yield Path(label(path)), named
+        problems: list[Problem] = []
+        found = list(_matches(project, place, pattern, problems))
+        if not leads_out(pattern):
+            hits = [path for path in new if _means(project.root / pattern, path.absolute())]
+            yield from ((Path(label(path)), True) for path in hits)
+            problems = [p for p in problems if not hits or p.rule != "no-manifests"]
+        for problem in problems:
+            report.append(problem)
+        yield from ((Path(label(path)), named) for path, named in found)
 
 
 def _entries(
@@ -177,6 +182,11 @@ def _named_by(project: Project, key: Literal["overlays", "manifests"]) -> set[Pa
     }
 
 
+def leads_out(pattern: str) -> bool:
+    """Whether an entry of the settings names what is not below their folder."""
+    return Path(pattern).is_absolute() or ".." in Path(pattern).parts
+
+
 def _means(pattern: Path, path: Path) -> bool:
     """Whether an entry means a file, or the folder that it is in."""
     return path == pattern or path.match(str(pattern)) or pattern in path.parents
@@ -193,7 +203,7 @@ def _matches(
 ) -> Iterator[tuple[Path, bool]]:
     """The files that an entry of the settings, at `place`, means."""
     document = project.document
-    if Path(pattern).is_absolute() or ".." in Path(pattern).parts:
+    if leads_out(pattern):
         if document:
             report.append(
                 document.problem(

@@ -73,7 +73,7 @@ class _Reader:
                             "unknown-key", *unknown_key(key, _KEYS), (*path, key), key=True
                         )
                 found[name] = self._environment(name, block, path)
-                place = _identity(found[name].state)
+                place = identity(found[name].state)
                 first = owners.setdefault(place, name)
                 if first != name:
                     self._shared(first, name, found[name].state)
@@ -143,8 +143,8 @@ class _Reader:
         )
 
 
-def _identity(where: str) -> str:
-    """The same for two addresses of one place: the secret-free part that says which it is."""
+def identity(where: str) -> str:
+    """The part of an address that says which place it is: the same for two that mean one state."""
     scheme, colon, rest = where.partition(":")
     if not colon or scheme == "file":
         # Where upper and lower case are one, Prod and prod would be the same file.

@@ -25,9 +25,14 @@ _FORBIDDEN = re.compile(
 
 
 def label(path: Path) -> str:
-    """The file's name in messages: relative to the working directory when it is below."""
+    """The file's name in messages: relative to the working directory when it is below, or beside
+    it, as where CI has checked out something else.
+    """
     name, here = os.path.abspath(path), os.getcwd()  # noqa: PTH100, PTH109 - pathlib is slow here
-    return name[len(here) + 1 :] if name.startswith(here + os.sep) else name
+    for base, up in ((here, ""), (here.rpartition(os.sep)[0], "../")):
+        if base and name.startswith(base + os.sep):
+            return up + name[len(base) + 1 :]
+    return name
 
 
 def read_text(path: Path, report: list[Problem], *, only_ours: bool = False) -> str | None:

@@ -267,10 +267,11 @@ def _raw(layers: tuple[Layer, ...], path: Keys) -> str | None:
 
 def _place(finding: Finding, layers: tuple[Layer, ...], home: Layer) -> tuple[Document, Keys, bool]:
     """Where the value, or else the nearest block around it, is written, `home` where none is; and
-    whether its key is meant.
+    whether its key is meant. What is missing is missing at `home` first.
     """
+    first = (home,) if finding.rule == "required" else ()
     for length in range(len(finding.path), 0, -1):
-        written = next(origins(layers, finding.path[:length]), None)
+        written = next(origins((*first, *layers), finding.path[:length]), None)
         if written is not None:
             return *written, finding.at_key or length < len(finding.path)
     return home.document, home.at, True

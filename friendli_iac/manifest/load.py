@@ -114,7 +114,7 @@ class _Loader:
             envelope = open_envelope(document, data, self._variables, problems, patch=text.patch)
             if envelope is not None:
                 (self._patches if text.patch else self._declared).append(envelope)
-            elif ours and not text.patch:
+            elif ours and not text.patch and not problems.full and not self._report.full:
                 name = document.raw(("metadata", "name"))
                 self._unreadable.add(f"{document.raw(('kind',))}/{name}")
         if ours:

@@ -46,7 +46,7 @@ def as_yaml(declared: Declared) -> str:
     """The document as text, with the sources as comments."""
     data, sources = document(declared)
     lines = [f"# {harmless(str(declared.source()))}"]
-    return "\n".join([*lines, *_lines(data, "", sources)]) + "\n"
+    return "\n".join([*lines, *_lines(data, (), sources)]) + "\n"
 
 
 def _values(model: type[SpecModel], spec: Spec, above: str = "") -> Iterator[tuple[str, Any]]:
@@ -67,15 +67,13 @@ def _written(model: type[SpecModel], path: str, value: Any) -> Any:
     return literal(value)
 
 
-def _lines(block: dict[str, Any], above: str, sources: dict[str, str]) -> Iterator[str]:
-    indent = "  " * above.count("\0")
+def _lines(block: dict[str, Any], above: tuple[str, ...], sources: dict[str, str]) -> Iterator[str]:
     for key, value in block.items():
-        path = f"{above}{key}"
-        source = sources.get(path.replace("\0", "."))
-        name = scalar(key)
+        path = (*above, key)
+        source = sources.get(".".join(path))
+        start = f"{'  ' * len(above)}{scalar(key)}:"
         if isinstance(value, dict) and source is None:
-            yield f"{indent}{name}:"
-            yield from _lines(value, f"{path}\0", sources)
+            yield start
+            yield from _lines(value, path, sources)
         else:
-            end = f" # {harmless(source)}" if source else ""
-            yield f"{indent}{name}: {scalar(value)}{end}"
+            yield f"{start} {scalar(value)}" + (f" # {harmless(source)}" if source else "")

@@ -5,41 +5,31 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
-
-from pydantic import ValidationError
 
 from friendli_iac.errors import FriendliIacError, ManifestError, Problem, UsageError
-from friendli_iac.manifest.choice import manifest_texts
+from friendli_iac.manifest.asked import Setting
+from friendli_iac.manifest.choice import manifest_texts, overlay_files
 from friendli_iac.manifest.document import Document, Keys, split
 from friendli_iac.manifest.edit import put, take_out
 from friendli_iac.manifest.envelope import API_VERSION
 from friendli_iac.manifest.explain import did_you_mean
-from friendli_iac.manifest.layering import MODELS
-from friendli_iac.manifest.model import Declared, Layer, Manifest, Project, origins
+from friendli_iac.manifest.files import label, read_text
+from friendli_iac.manifest.model import (
+    Declared,
+    Environment,
+    Layer,
+    Manifest,
+    Project,
+    origins,
+)
 from friendli_iac.manifest.reader import read
-from friendli_iac.manifest.spelling import Value, as_typed, literal
 from friendli_iac.manifest.write import NOTHING
 from friendli_iac.resources.base import Address
-from friendli_iac.resources.spec import get_path, leaves, parse_value
+from friendli_iac.resources.spec import get_path
 
 Load = Callable[[Mapping[str, str]], Manifest]  # given what files will hold; raises ManifestError
 
 _VARIABLE = re.compile(r"(?<!\$)\$\{(?:var\.([A-Za-z0-9_-]+)|[^}]*)\}?")
-
-
-@dataclass(frozen=True)
-class Setting:
-    """One value to set, or, where `wanted` is None, to take out. `path` begins at the document,
-    `value` is what YAML will say and `wanted` what it stands for (canonical).
-    """
-
-    path: Keys
-    value: Value = ""
-    wanted: Any = None
-
-    def __str__(self) -> str:
-        return ".".join(map(str, self.path))
 
 
 @dataclass(frozen=True)
@@ -65,28 +55,6 @@ class Edited:
     unchecked: tuple[str, ...] = ()
 
 
-def parse_settings(
-    address: Address, settings: Sequence[str], unset: Sequence[str]
-) -> list[Setting]:
-    """What `PATH=VALUE` and `--unset PATH` ask for, what is taken out last. UsageError for what no
-    document of this kind can say.
-    """
-    if address.kind not in MODELS:
-        near = did_you_mean(address.kind, MODELS)
-        raise UsageError(
-            f"{address}: there is no kind {address.kind}",
-            safe=NOTHING,
-            next=near or f"Kinds: {', '.join(MODELS)}.",
-        )
-    found = [_setting(address, text) for text in settings]
-    found += [Setting(_path(address, path, path)) for path in unset]
-    paths = [str(setting) for setting in found]
-    twice = {path for path in paths if paths.count(path) > 1}
-    if twice:
-        raise UsageError(f"{', '.join(sorted(twice))} is named twice", safe=NOTHING)
-    return found
-
-
 def edit(
     project: Project,
     files: Sequence[str],
@@ -95,13 +63,18 @@ def edit(
     settings: Sequence[Setting],
     *,
     here: bool = False,
+    environment: Environment | None = None,
 ) -> Edited:
     """The file of `address` with the settings in it. Nothing is written.
 
-    `here`: also where the value is said elsewhere, by defaults or a variable. ManifestError when
+    `here`: also where the value is said elsewhere, by defaults or a variable. What an overlay of
+    the `environment` says cannot be changed here. ManifestError when
     the project would not be valid, FriendliIacError when a place cannot be edited.
     """
-    document = first = _document(project, files, address)
+    document = first = _document(project, files, address, environment)
+    over = overlay_of(project, environment, address) if environment else None
+    for setting in settings:
+        _check_overlay(over, address, setting)
     before = _valid(load)
     old = {str(setting): document.written(setting.path) for setting in settings}
     for setting in settings:
@@ -148,75 +121,55 @@ def _said(document: Document, path: Keys) -> str:
     return repr(here)
 
 
-def _setting(address: Address, text: str) -> Setting:
-    name, equals, typed = text.partition("=")
-    if not equals or not name:
-        raise UsageError(
-            f"{text}: a setting looks like spec.model.huggingFace.revision=COMMIT", safe=NOTHING
-        )
-    if not typed:
-        raise UsageError(
-            f"{name}= has no value", safe=NOTHING, next=f"To remove it: --unset {name}"
-        )
-    path = _path(address, name, text)
-    if path[0] == "metadata":
-        return Setting(path, literal(typed), typed)
-    inner = ".".join(map(str, path[1:]))
-    leaf = leaves(MODELS[address.kind])[inner]
-    flow = _flow(text, typed) if leaf.nested and typed.lstrip()[:1] in ("{", "[") else None
-    try:
-        value = parse_value(MODELS[address.kind], inner, typed if flow is None else flow)
-    except ValidationError as error:
-        raise UsageError(
-            f"{text}: {error.errors()[0]['msg']}", safe=NOTHING, next=leaf.description
-        ) from None
-    if flow is not None:
-        return Setting(path, literal(flow), value)
-    return Setting(path, as_typed(typed, value), value)
+def overlay_of(project: Project, environment: Environment, address: Address) -> Document | None:
+    """The overlay of `address` that an environment has, as it is written; the first, where it has
+    several, which is a problem that the load tells of.
+    """
+    for path, _ in overlay_files(project, environment, []):
+        text = read_text(path, [])
+        for document in split(label(path), text) if text else ():
+            if _address(document) == str(address):
+                return document
+    return None
 
 
-def _flow(text: str, typed: str) -> Value:
-    """What a mapping or a list stands for that was typed as YAML on one line."""
-    problems: list[Problem] = []
-    found: Value = read(Document("", typed, 0, len(typed), 0), problems)
-    if problems:
-        raise UsageError(f"{text}: {problems[0].message}", safe=NOTHING, next=problems[0].remedy)
-    return found
+def _address(document: Document) -> str:
+    """The address as it is written; empty when it is no document of ours."""
+    if document.raw(("apiVersion",)) != API_VERSION:
+        return ""
+    return f"{document.raw(('kind',))}/{document.raw(('metadata', 'name'))}"
 
 
-def _path(address: Address, name: str, text: str) -> Keys:
-    """The way to a field that can be set. The key of a label may hold dots."""
-    part, _, rest = name.partition(".")
-    if part == "metadata" and rest.startswith("labels.") and len(rest) > len("labels."):
-        return ("metadata", "labels", rest.removeprefix("labels."))
-    if name == "metadata.name":
-        raise UsageError(
-            "metadata.name is the address of a resource, and cannot be set",
-            safe=NOTHING,
-            next="Change it in the file, then: friendli-iac state mv OLD NEW",
-        )
-    known = leaves(MODELS[address.kind])
-    if part == "spec" and rest in known:
-        return ("spec", *rest.split("."))
-    names = [f"spec.{path}" for path in known]
-    inside = [path for path in names if path.startswith(f"{name}.")]
-    if inside:
-        raise UsageError(
-            f"{name} is a block of keys", safe=NOTHING, next=f"Name one: {', '.join(inside[:5])}"
-        )
-    near = did_you_mean(name, names) or "friendli-iac schema lists every field."
-    raise UsageError(f"{text}: there is no field {name}", safe=NOTHING, next=near)
+def _check_overlay(over: Document | None, address: Address, setting: Setting) -> None:
+    """Fails where an overlay says the value, or deletes it or a block that it is in."""
+    for length in range(len(setting.path), 1, -1):
+        path = setting.path[:length]
+        if over is None or not over.has(path):
+            continue
+        if length == len(setting.path) or over.raw(path) is not None:
+            raise FriendliIacError(
+                f"{setting} of {address} is said at {over.file}:{over.place(path)[0]}"
+                f" ({'.'.join(map(str, path))}), an overlay",
+                safe=NOTHING,
+                next=f"Edit {over.file}.",
+            )
+        return
 
 
-def _document(project: Project, files: Sequence[str], address: Address) -> Document:
+def _document(
+    project: Project,
+    files: Sequence[str],
+    address: Address,
+    environment: Environment | None = None,
+) -> Document:
     """The one document with this address, as it is written. Problems of others are no matter."""
     found, known = [], []
     report: list[Problem] = []
-    for text in manifest_texts(project, files, None, report):
-        for document in split(text.file, text.text):
-            if document.raw(("apiVersion",)) != API_VERSION:
+    for text in manifest_texts(project, files, None, report, {}, environment):
+        for document in () if text.patch else split(text.file, text.text):
+            named = _address(document)
+            if not named:
                 continue
-            named = f"{document.raw(('kind',))}/{document.raw(('metadata', 'name'))}"
             known.append(named)
             if named == str(address):
                 found.append(document)

@@ -42,13 +42,14 @@ def _page(reviews: Sequence[Review], whole: str, width: int, most: int | None) -
             told.override
         )
         for rule, names in _denied(told).items():
-            what = f"⛔ **denied** by {code(cut(rule, SHORT))}, {len(names)} times: "
+            what = f"✖ **denied** by {code(cut(rule, SHORT))}, {len(names)} times: "
             lines += [what + _listed(names, width, most), ""]
         refused = [address for address, _, _ in told.refusals]
-        lines += [f"⛔ **refused**: {_listed(refused, width, most)}", ""] * bool(refused)
+        lines += [f"✖ **refused**: {_listed(refused, width, most)}", ""] * bool(refused)
         if told.cost:
-            hour, month = words.movement(*told.cost.hour), words.movement(*told.cost.month)
-            lines += [f"{code(f'{hour} /h')}, per {words.HOURS_A_MONTH} h {code(month)}; "
+            hour = words.movement(*told.cost.hour, " /h")
+            month = words.movement(*told.cost.month)
+            lines += [f"{code(hour)}, per {words.HOURS_A_MONTH} h {code(month)}; "
                       f"{prose(cut(told.cost.note, SHORT))}", ""]  # fmt: skip
         lines += [f"digest {code(told.digest)}", ""] * told.work
     return "\n".join(lines).rstrip("\n") + "\n"

@@ -219,18 +219,18 @@ class _Page:
         """One change that can be opened: what it is stands in its title."""
         yield f"<details{' open' * open_}>{self.summary(item)}"
         yield ""
-        facts = [item.id and self.code(item.id)]
+        facts = [f"id {self.code(item.id)}" * bool(item.id)]  # no code begins a line: no fence
         told = item.impact if item.brief != item.impact else ""
         facts += map(self.prose, (item.status, told, item.reason))
         facts += [self.code(item.labels), f"waits for {self.code(item.waits)}" * bool(item.waits)]
         yield " · ".join(fact for fact in facts if fact)
         yield ""
-        yield from self.bullets([f"⚠ {warning}" for warning in item.warnings])
         if item.same_as:
-            yield f"The same fields and values as {self.code(item.same_as)}."
+            yield f"The same {item.shared} as {self.code(item.same_as)}."
             yield ""
-        elif item.rows:
-            yield from self.fields(item)
+        else:
+            yield from self.bullets([f"⚠ {warning}" for warning in item.warnings])
+            yield from self.fields(item) if item.rows else ()
         rest = [f"Defaults: {item.defaults}"] * bool(item.defaults) if full else []
         rest += item.said
         if full:
@@ -304,9 +304,10 @@ class _Page:
             yield ""
 
     def bullets(self, lines: Sequence[str]) -> Iterator[str]:
-        for one in lines:
-            yield f"{'  ' * (one[:1] == ' ')}- {self.prose(one)}"
-        if lines:
+        said = [one for one in lines if one.strip()]
+        for one in said:
+            yield f"{'  ' * (one[0] == ' ')}- {self.prose(one)}"
+        if said:
             yield ""
 
     def place_of(self, source: str) -> str:

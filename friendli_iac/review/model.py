@@ -81,8 +81,8 @@ class Verdict:
 @dataclass(frozen=True)
 class Item:
     """One resource. `rows` are the fields that differ, `context` those that stay as they are; where
-    `same_as` is not empty, that item has the same rows. Lines of `said` that begin with spaces
-    belong to the one above.
+    `same_as` is not empty, that item has the same rows and warnings. Lines of `said` that begin
+    with spaces belong to the one above.
     """
 
     address: str
@@ -108,6 +108,11 @@ class Item:
     cost: str
     bill: tuple[str, str, str] | None  # before, after, and what may come on top meanwhile
     same_as: str = ""
+
+    @property
+    def shared(self) -> str:
+        """What it has in common with `same_as`."""
+        return "fields, values and warnings" if self.warnings else "fields and values"
 
     @property
     def brief(self) -> str:
@@ -159,11 +164,11 @@ def review(plan: Plan) -> Review:
     by_address: dict[str, list[Verdict]] = {}
     for verdict in verdicts:
         by_address.setdefault(verdict.address, []).append(verdict)
-    first: dict[tuple[tuple[Row, ...], str], str] = {}
+    first: dict[object, str] = {}
     items = []
     for change in by_severity(plan.changes):
         item = _item(change, tuple(by_address.get(change.address, ())))
-        origin = first.setdefault((item.rows, item.defaults), item.address)
+        origin = first.setdefault((item.rows, item.defaults, item.warnings), item.address)
         long = sum(1 + len(row.remarks) for row in item.rows) > FEW_LINES
         items.append(replace(item, same_as=origin) if long and origin != item.address else item)
     quiet = [c for c in plan.changes if c.action == "no-op" and words.needs_a_look(c)]

@@ -48,11 +48,10 @@ def _block(item: Item, paint: Paint) -> Iterator[str]:
     yield "    " + " · ".join(filter(None, [item.status, item.impact]))
     if item.protected:
         yield f"    {paint('PROTECTED by preventDestroy', 'red')}"
-    for warning in item.warnings:
-        yield f"    {paint('!', 'yellow')} {warning}"
     if item.same_as:
-        yield f"    {paint('~', colour)} the same fields and values as {item.same_as} above"
+        yield f"    {paint('~', colour)} the same {item.shared} as {item.same_as} above"
     else:
+        yield from (f"    {paint('!', 'yellow')} {warning}" for warning in item.warnings)
         yield from _fields(item, paint)
     yield from (f"    {line}" for line in item.said)
     if item.checks:
@@ -96,8 +95,9 @@ def _footer(told: Review, paint: Paint, any_: bool) -> Iterator[str]:
     if told.next:
         yield f"digest {told.digest}   (apply --approved takes exactly this)"
     if told.cost:
-        hour, month = words.movement(*told.cost.hour), words.movement(*told.cost.month)
-        yield f"{hour} /h   ({month} per {words.HOURS_A_MONTH} h; {told.cost.note})"
+        hour = words.movement(*told.cost.hour, " /h")
+        month = " → ".join(dict.fromkeys(told.cost.month))
+        yield f"{hour}   ({month} per {words.HOURS_A_MONTH} h; {told.cost.note})"
     if told.work:
         yield told.headline + (paint(", DENIED by the policy", "red") if told.denied else "")
     else:

@@ -198,9 +198,9 @@ def month(hourly: tuple[float, float]) -> str:
     return money((hourly[0] * HOURS_A_MONTH, hourly[1] * HOURS_A_MONTH), 0)
 
 
-def movement(before: str, after: str) -> str:
-    """`$3.90 → $7.80`, or `$3.90, as before`."""
-    return f"{after}, as before" if before == after else f"{before} → {after}"
+def movement(before: str, after: str, unit: str = "") -> str:
+    """`$3.90 → $7.80 /h`, or `$3.90 /h, as before`."""
+    return f"{after}{unit}, as before" if before == after else f"{before} → {after}{unit}"
 
 
 def bill(change: Change) -> tuple[str, str, str] | None:

@@ -17,6 +17,7 @@ from . import (  # noqa: F401
     deletion,
     drift,
     failures,
+    reviewing,
     rollouts,
     saved_plans,
     selection,

@@ -55,6 +55,10 @@ class Scene:
         """Says what the scenario does next behind the tool's back."""
         self._lines += ["", f"== {what}"]
 
+    def shows(self, text: str) -> None:
+        """Writes down what was rendered."""
+        self._lines += ["", "== shown", *_stream("", text)]
+
     def run(self, *arguments: str, **options: Any) -> Result:
         """Runs a command and writes down what it said and sent."""
         self._note_ids()

@@ -124,8 +124,7 @@ class GitLab:
         page = self._pages.get(number, "")
         return Comment(
             id=id,
-            # A note of the system quotes what others wrote.
-            author="" if row.get("system") else words_at(row, "author", "username"),
+            author=words_at(row, "author", "username"),
             body=words_at(row, "body"),
             url=f"{page}#note_{id}" if page else "",
             changed=words_at(row, "updated_at"),

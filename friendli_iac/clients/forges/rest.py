@@ -22,8 +22,9 @@ from friendli_iac.clients.http import MAX_DETAIL, Http
 from friendli_iac.errors import ApiError, AuthError, NotFound, Unreachable
 
 PAGE = 100  # the most that either allows
+PAGES = 100
 ATTEMPTS = 4
-PATIENCE = 120.0  # seconds that a command waits for its turn, at most
+PATIENCE = 120.0  # seconds; what is to last longer is not waited for
 MINUTE = 60.0
 
 Row = dict[str, Any]
@@ -61,7 +62,7 @@ class Rest(Http):
         """The objects of a list, page by page."""
         query: Mapping[str, str | int] | None = {**(params or {}), "per_page": PAGE}
         seen: set[str] = set()
-        while path not in seen:
+        while path not in seen and len(seen) < PAGES:
             seen.add(path)
             answer, content = self._patiently("GET", path, query, again=True)
             page = self._json(content, path)
@@ -76,7 +77,7 @@ class Rest(Http):
                     f"{self._forge}: GET {path}: its next page is said to be elsewhere", path=path
                 )
             path, query = following[len(self.base_url) :], None
-        raise Unreachable(f"{self._forge}: GET {path}: the pages go in a circle", path=path)
+        raise Unreachable(f"{self._forge}: GET {path}: there is no end of pages", path=path)
 
     def write(self, method: str, path: str, body: Row | None = None, *, again: bool = False) -> Row:
         """Sends. `again`: to send it twice does the same as once. What was turned away because of
