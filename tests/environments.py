@@ -49,7 +49,7 @@ STAGING = """\
 apiVersion: friendli-iac/v1
 kind: Endpoint
 metadata: {name: chat}
-spec: {autoscaling: {minReplicas: 0}}
+spec: {autoscaling: {minReplicas: 0, replicas: null}}
 """
 EVAL = """\
 apiVersion: friendli-iac/v1

@@ -100,12 +100,17 @@ def test_what_makes_no_sense_is_refused(both: Project, emulator: Emulator) -> No
 
 
 def test_a_plan_is_for_its_environment(both: Project, emulator: Emulator) -> None:
-    """Also where neither has a state yet."""
+    """Also where neither has a state yet, and the manifests say the same."""
+    both.write(
+        "manifests: [main.yaml]\nenvironments: {staging: {}, prod: {}}\n", "friendli-iac.yaml"
+    )
+    both.write(endpoint())
     made = both.run("plan", "--env", "staging", "--out", "p")
     assert made.err == "next: friendli-iac apply --env staging p\n"
     assert both.run("show", "p").code == 0
     wrong = both.run("apply", "p", "--env", "prod")
     assert wrong.code == 6, wrong
+    assert "it was made for environment staging" in wrong.err
     assert writes(emulator) == []
     approved = both.run("plan", "--env", "staging", "--format", "json").json["digest"]
     assert both.run("apply", "--approved", approved, "--env", "prod").code == 6

@@ -205,7 +205,7 @@ def half(project: Project, emulator: Emulator) -> str:
     approved = digest(project)
     emulator.hold("POST", "/dedicated/beta/endpoint", "before", nth=2)
     process = project.spawn("apply", "--approved", approved, *FAST, "--parallelism", "1")
-    emulator.wait_held()
+    emulator.wait_held(timeout=60)
     process.kill()
     process.communicate()
     emulator.clear_faults()
@@ -222,6 +222,22 @@ def test_a_job_that_was_cut_off_goes_on(project: Project, emulator: Emulator) ->
     assert all(run["plan"] is None for run in project.state["runs"].values())
 
 
+def test_what_was_sent_and_not_waited_for_is_gone_on_with(
+    project: Project, emulator: Emulator
+) -> None:
+    emulator.set_durations(create=3600)
+    project.write(TWO)
+    approved = digest(project)
+    assert apply(project, approved, "--no-wait").code == 0
+    emulator.set_durations(create=0)
+    for endpoint_ in emulator.endpoints():
+        emulator.set_status(endpoint_["id"], "RUNNING")
+    done = apply(project, approved)
+    assert done.code == 0, done
+    assert "this one goes on with it" in done.err
+    assert len(writes(emulator)) == 2
+
+
 def test_what_is_left_of_it_must_be_as_it_was(project: Project, emulator: Emulator) -> None:
     """Who has come between, and what the manifests say by now."""
     project.write(TWO)
@@ -231,12 +247,14 @@ def test_what_is_left_of_it_must_be_as_it_was(project: Project, emulator: Emulat
     emulator.fault("PUT", "/dedicated/beta/endpoint", nth=2, status=400, body={})
     assert apply(project, approved, "--parallelism", "1").code == 4
     sent = len(writes(emulator))
+    wanted = (project.root / "main.yaml").read_text()
+    project.write(wanted.replace("maxReplicas: 3", "maxReplicas: 4"))
+    assert apply(project, approved).code == 6
+    project.write(wanted)
     emulator.change(id_of(project, "b"), name="theirs")
     refused = apply(project, approved)
     assert refused.code == 6, refused
     assert "Endpoint/b is at version 1, and the plan saw 0" in refused.err
-    project.write(TWO)
-    assert apply(project, approved).code == 6
     assert len(writes(emulator)) == sent
 
 

@@ -11,6 +11,9 @@ from typing import Any
 import pytest
 import yaml
 
+from .expressions import evaluate
+from .workflows import assignments, commands
+
 ROOT = Path(__file__).parent.parent
 BIN = Path(sys.executable).parent
 ACTION = ROOT / "action.yml"
@@ -83,3 +86,19 @@ def test_jobs_of_pull_requests_have_no_token_that_changes_anything() -> None:
         if applies:
             assert job["concurrency"] == {"group": "apply", "cancel-in-progress": False}
     assert jobs["review"]["if"] == "github.event_name == 'pull_request'"
+
+
+def test_the_runner_of_the_tests_understands_what_github_does() -> None:
+    """What it would miss, hostile texts would be found not to do."""
+    log = "  ::error file=a,line=1::x\nsaid: ::no::\na ##[set-output name=b;]c\n::stop-commands::t\n::x::\n::t::\n"
+    assert commands(log) == [("error", "file=a,line=1", "x"), ("set-output", "name=b;", "c")]
+    assert assignments("a=b=c\nd<<END\n1\n2\nEND\n") == {"a": "b=c", "d": "1\n2"}
+    known = {"a.b": "x", "$C": "", "d": None}
+    for text, value in {
+        "a.b == 'X' && !$C": True,
+        "d || 'any'": "any",
+        "a.b != 'x' || always()": True,
+        "(d == $C) && a.b": "x",
+        "$C && '-'": "",
+    }.items():
+        assert evaluate(text, known.__getitem__, {"always": lambda: True}) == value

@@ -198,7 +198,7 @@ def test_texts_break_out_of_nothing(world: World) -> None:
     review = world.open({**files, "endpoints/texts.yaml": TEXTS}, name=branch)
     assert review.result == "success"
     (comment,) = world.forge.comments(1)
-    kept = review.artifacts["friendli-iac-review"]
+    kept = review.artifacts["friendli-iac-plan"]
     known = {"warning", "group", "endgroup"}
     assert {command for command, _, _ in commands(review.log)} <= known
     assert dict(line.split("=", 1) for line in kept["outputs"].splitlines())["to_add"] == "5"

@@ -240,4 +240,4 @@ def test_markdown(project: Project, emulator: Emulator) -> None:
     found = project.run("drift", "--format", "markdown")
     assert found.code == 2
     assert "### friendli-iac drift: 1 of 1 drifted" in found.out
-    assert "| `name` | `chat` | `a\\|b'c` |" in found.out
+    assert "| `name` | `chat` | ``a\\|b`c`` |" in found.out

@@ -41,7 +41,7 @@ def test_each_environment_is_applied_with_its_own_state(two: Project, emulator: 
         name: json.loads((two.root / f".friendli-iac/{name}/state.json").read_text())
         for name in ("staging", "prod")
     }
-    assert {n: list(s["resources"]) for n, s in held.items()} == {
+    assert {n: sorted(s["resources"]) for n, s in held.items()} == {
         "staging": ["Endpoint/chat"],
         "prod": ["Endpoint/chat", "Endpoint/eval"],
     }
@@ -95,6 +95,7 @@ def test_an_overlay_is_a_merge_patch_that_plans_name(two: Project) -> None:
     found = spec(two, "prod")
     assert found["metadata"]["labels"] == {"team": "search", "cost.center": "7"}
     assert found["spec"]["autoscaling"] == {"replicas": 3}  # and nothing of the range
+    assert spec(two, "staging")["spec"]["autoscaling"]["maxReplicas"] == 2
     assert found["spec"]["engine"] == {"queue": {"timeoutMs": 5}, "contentLogging": False}
     assert found["sources"]["metadata.labels.cost.center"] == "overlays/prod.yaml:6"
     assert found["sources"]["spec.project"] == "friendli-iac.yaml:9"
@@ -117,12 +118,16 @@ def test_what_an_overlay_deletes_comes_from_the_defaults_again(two: Project) -> 
 
 
 def test_what_was_deleted_is_a_change_at_the_line_of_the_null(two: Project) -> None:
+    two.write(CHAT + "  versionComment: hello\n", "endpoints/chat.yaml")
     assert two.apply("--env", "prod").code == 0
-    two.write(PROD.replace("gold", "null"), "overlays/prod.yaml")
+    two.write(PROD.replace("gold", "null") + "  versionComment: null\n", "overlays/prod.yaml")
     plan = two.run("plan", "--env", "prod", "--format", "json").json
     (change,) = (c for c in plan["changes"] if c["fields"])
     fields = [(f["path"], f["desired"], f["source"]) for f in change["fields"]]
-    assert fields == [("labels.tier", None, "overlays/prod.yaml:6")]
+    assert fields == [
+        ("versionComment", None, "overlays/prod.yaml:12"),
+        ("labels.tier", None, "overlays/prod.yaml:6"),
+    ]
 
 
 def test_overlays_patch_templates_and_dependencies(two: Project) -> None:
@@ -166,8 +171,9 @@ def test_mistakes_in_overlays_have_their_place(two: Project) -> None:
     said = refused(two, "validate", "--env", "prod")
     assert "overlays/prod.yaml:12:30: maxReplicas must be at most 10, not 99" in said
     assert "overlays/prod.yaml:18:9: Endpoint/chat is patched twice, first at" in said
-    two.write(PROD + "  engine: [null]\n", "overlays/prod.yaml")
-    assert "overlays/prod.yaml:12:3: the key" in refused(two, "validate", "--env", "prod")
+    two.write(PROD + "  lifecycle: {ignoreChanges: [null]}\n", "overlays/prod.yaml")
+    said = refused(two, "validate", "--env", "prod")
+    assert "overlays/prod.yaml:12:31: there is no value" in said
     two.write(CHAT.replace("{maxBatchSize: 64}", "null"), "endpoints/chat.yaml")
     assert "endpoints/chat.yaml:9:11: there is no value" in refused(
         two, "validate", "--env", "staging"
@@ -176,11 +182,13 @@ def test_mistakes_in_overlays_have_their_place(two: Project) -> None:
 
 def test_validate_checks_all_of_them_and_says_where(two: Project) -> None:
     assert two.run("validate").code == 0
+    assert two.run("validate", "-f", "-", stdin=CHAT).code == 0
     two.write(CHAT.replace("repo:", "rpo:"), "endpoints/chat.yaml")
     two.write(PROD.replace("maxInputLength", "maxInput"), "overlays/prod.yaml")
     said = refused(two)
     assert said.count("endpoints/chat.yaml:7:25: unknown key rpo") == 1
     assert "unknown key rpo (" not in said
+    assert said.count("repo is required in huggingFace\n") == 1
     assert "overlays/prod.yaml:11:12: unknown key maxInput (only in prod)" in said
 
 
@@ -247,6 +255,8 @@ def test_the_project_may_be_a_variable_and_the_document_wins(two: Project) -> No
     assert "friendli-iac.yaml:9:14: the variable place has no value" in said
     shown = two.run("render", "--env", "prod", "--var", "place=p9", "--format", "json")
     assert [d["spec"]["project"] for d in shown.json["documents"]] == ["p9", "p9"]
+    two.write(SETTINGS.replace("{instance:", "{project: d, instance:"), "friendli-iac.yaml")
+    assert spec(two, "prod")["spec"]["project"] == "p-prod"
     two.write(CHAT + "  project: mine\n", "endpoints/chat.yaml")
     assert spec(two, "staging")["spec"]["project"] == "mine"
 
@@ -267,6 +277,11 @@ def test_set_says_which_overlay_has_the_value(two: Project) -> None:
     two.write(PROD.replace("{maxInputLength: 4096}", "null"), "overlays/prod.yaml")
     assert "overlays/prod.yaml:11 (spec.engine)" in edited(two, "spec.engine.maxBatchSize=3").err
     assert edited(two, "spec.autoscaling.minReplicas=2").code == 0
+    two.write(PROD + "  autoscaling: {replicas: 3}\n", "overlays/prod.yaml")
+    said = edited(two, "spec.autoscaling.minReplicas=1")
+    assert said.code == 1
+    assert "gives way to what overlays/prod.yaml says" in said.err
+    two.write(PROD, "overlays/prod.yaml")
     done = two.run("set", "Endpoint/eval", "--env", "prod", "spec.model.uploaded.id=m-2")
     assert done.out == "only-prod/eval.yaml:4: spec.model.uploaded.id: m-1 → m-2\n", done
 
@@ -283,3 +298,13 @@ def test_without_environments_all_is_as_before(project: Project) -> None:
     assert project.apply("--env", "anything").code == 0
     assert project.state["environment"] == "anything"
     assert refused(project, "plan", code=5)
+
+
+def test_an_environment_may_have_all_of_its_own_in_one_folder(two: Project) -> None:
+    settings = SETTINGS.replace("[overlays/prod.yaml]", "[prod/over]").replace("only-prod/", "prod")
+    two.write(settings, "friendli-iac.yaml")
+    for old, new in (("overlays/prod", "prod/over/chat"), ("only-prod/eval", "prod/eval")):
+        two.write((two.root / f"{old}.yaml").read_text(), f"{new}.yaml")
+        (two.root / f"{old}.yaml").unlink()
+    assert spec(two, "prod")["metadata"]["labels"]["tier"] == "gold"
+    assert spec(two, "prod", "Endpoint/eval")["spec"]["project"] == "p-prod"

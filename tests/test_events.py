@@ -114,7 +114,7 @@ def test_a_kill_leaves_whole_lines(project: Project, emulator: Emulator) -> None
     project.write(endpoint())
     emulator.hold("POST", "/dedicated/beta/endpoint", "after")
     process = project.spawn("apply", "--yes", *FAST, "--events", "e")
-    emulator.wait_held(timeout=30)
+    emulator.wait_held(timeout=60)
     process.send_signal(signal.SIGKILL)
     process.communicate()
     emulator.release()
@@ -155,6 +155,16 @@ def test_text_of_a_pull_request_is_no_command(
             assert not re.search(r"##\w*\[", plain)
     # JSON says the same in another spelling.
     assert "##[add-mask]x" in json.dumps(planned.json)
+
+
+def test_colours_that_are_taken_out_leave_no_command(capsys: pytest.CaptureFixture[str]) -> None:
+    console = Console(GITHUB)
+    for told in (":\x1b[1m:add-mask::x", "\x1b[1m::add-mask::x", "\u00a0::x", "#\x1b[1m#[x]"):
+        console.out(told)
+        console.err(told)
+    shown = "".join(capsys.readouterr())
+    assert "##[" not in shown
+    assert not [line for line in shown.splitlines() if line.lstrip().startswith("::")]
 
 
 def test_annotations_still_are_commands(project: Project) -> None:

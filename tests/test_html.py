@@ -102,6 +102,13 @@ def test_before_and_after_stand_side_by_side(source: str) -> None:
     assert folded[2].count("<dt>") == int(folded[1])
 
 
+def test_each_change_has_its_cost(source: str) -> None:
+    (bill, _) = re.findall(r"per hour</h3>(.*?)</table>", source, re.DOTALL)
+    cells = re.findall(r"Endpoint/chat</code></th>(.*?)</tr>", bill)
+    assert cells == ["<td>$7.80-15.60</td><td>$7.80-23.40</td><td>up to +$15.60</td>"]
+    assert re.search(r"<tfoot>.*<td>\$27.30-39.00</td><td>\$23.40-42.90</td>", bill, re.DOTALL)
+
+
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_contrast(scheme: str, page: Page) -> None:
     """Of every text on every ground that it stands on: 4.5 to 1 or more."""

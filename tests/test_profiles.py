@@ -165,12 +165,13 @@ def test_mistakes_of_profiles_are_told_once_at_their_own_line(made: Project) -> 
     made.write(
         PROFILES.replace("maxBatchSize: 4", "maxBatchSiz: 4")
         .replace("count: 1", 'count: "one"')
-        .replace("{replicas: 2}", "{replicas: 2}\n  profiles: [small]"),
+        .replace("{replicas: 2}", "{replicas: 2}\n  profiles: [small]\n  zzz: 1"),
         "profiles.yaml",
     )
-    made.write("---\n".join(CHAT.replace("chat", name) for name in ("a", "b", "c")))
+    listing = CHAT.replace("low-latency", "low-latency, fixed")
+    made.write("---\n".join(listing.replace("chat", name) for name in ("a", "b", "c")))
     said = wrong(made)
-    assert said.endswith("3 problems in 1 file\n"), said
+    assert said.endswith("4 problems in 1 file\n"), said
     assert 'profiles.yaml:5:32: count must be a whole number, not "one"' in said
     assert "profiles.yaml:13:12: unknown key maxBatchSiz" in said
     assert "profiles.yaml:20:3: unknown key profiles" in said

@@ -55,6 +55,10 @@ def test_one_line_changes(two: Project, emulator: Emulator) -> None:
     assert (two.root / "overlays/prod.yaml").read_text() == PROD.replace(OLD, NEW)
     assert f"staging serves acme/chat at {NEW} as v0" in done.err
     assert emulator.requests == []
+    for overlays in ("[overlays/prod.yaml]", "['overlays/**/prod.yaml']"):
+        two.write(SETTINGS.replace("[overlays/prod.yaml]", overlays), "friendli-iac.yaml")
+        two.write(PROD, "overlays/prod.yaml")
+        assert promote(two).out == done.out
     again = promote(two)
     assert again.out == ""
     assert "no changes: prod says so already" in again.err
@@ -144,7 +148,7 @@ def test_only_an_overlay_of_its_own_is_written(two: Project) -> None:
         ("[overlays/staging]", "is an overlay of staging, too", 1),
         ("[]", "the environment prod has no overlays (friendli-iac.yaml:8)", 64),
         ("[overlays/**/*.yaml]", "no new file can be named so", 64),
-        ("[../x.yaml]", "no new file can be named so", 64),
+        ("[../x.yaml]", "leads out of the project", 1),
     ):
         settings = SETTINGS.replace("[overlays/prod.yaml]", overlays)
         two.write(settings, "friendli-iac.yaml")
@@ -179,6 +183,13 @@ def test_wrong_words_are_told(two: Project) -> None:
         "promote", "Endpoint/chat", "--from", "staging", "--to", "prod",
         env={"AWS_EC2_METADATA_DISABLED": "true"},
     ).err  # fmt: skip
+
+
+def test_without_environments_there_is_nothing_to_promote(project: Project) -> None:
+    project.write("state: ${environment}/x.json\n", "friendli-iac.yaml")
+    done = project.run("promote", "Endpoint/chat", "--from", "../..", "--to", "prod")
+    assert done.code == 64, done
+    assert "friendli-iac.yaml has none" in done.err
 
 
 def test_a_variable_in_the_overlay_is_left_to_people(two: Project) -> None:

@@ -113,6 +113,16 @@ def test_the_name_of_a_file_stays_in_its_comment(project: Project) -> None:
     assert "\x1b" not in shown.out
 
 
+def test_sensitive_values_stay_hidden(project: Project) -> None:
+    project.write("variables: {word: {sensitive: true}}\n", "friendli-iac.yaml")
+    project.write(endpoint(more="  versionComment: the canary-77\n"))
+    for format_ in ("yaml", "json"):
+        shown = project.run("render", "--format", format_, "--var", "word=canary-77")
+        assert shown.code == 0, shown
+        assert "the ***" in shown.out
+        assert "canary" not in shown.out + shown.err
+
+
 def test_a_thousand_endpoints_take_seconds(project: Project) -> None:
     lay_out(project)
     for n in range(1000):

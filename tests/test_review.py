@@ -14,8 +14,8 @@ from friendli_iac.core.state import Applied
 from friendli_iac.core.warnings import warnings
 from friendli_iac.emulator import Emulator
 from friendli_iac.review import html, markdown, text
+from friendli_iac.review.build import command, review
 from friendli_iac.review.links import NO_LINKS, Links, links_from
-from friendli_iac.review.model import command, review
 
 from .harness import TOKEN, Project, endpoint
 from .reviews import (
@@ -215,7 +215,7 @@ def test_warnings_stand_in_every_output(project: Project, emulator: Emulator) ->
         ({"CI_PROJECT_URL": "https://git.example.com/a/b"}, "", "../../etc/passwd:1", ""),
         ({"CI_PROJECT_URL": "https://git.example.com/a/b"}, "", "/etc/passwd:1", ""),
         ({"CI_PROJECT_URL": "https://git.example.com/a/b"}, "", "(default)", ""),
-        ({"CI_PROJECT_URL": "javascript:alert(1)//"}, "", "a.yaml:1", ""),
+        ({"CI_PROJECT_URL": "javascript://git.example.com/%0aalert(1)"}, "", "a.yaml:1", ""),
         ({"CI_PROJECT_URL": "https://u:p@example.com/x"}, "", "a.yaml:1", ""),
         ({"CI_PROJECT_URL": "https://x)[y](https://z"}, "", "a.yaml:1", ""),
         (
@@ -235,6 +235,21 @@ def test_a_commit_that_is_none_links_nothing() -> None:
     github = {"GITHUB_SERVER_URL": "https://github.com", "GITHUB_REPOSITORY": "acme/infra"}
     for commit in ("", "main", "../../x", "abc)"):
         assert links_from(github, commit) == NO_LINKS
+
+
+def test_ci_makes_links(project: Project, emulator: Emulator) -> None:
+    project.write(endpoint())
+    env = {
+        "GITHUB_SERVER_URL": "https://github.example.com",
+        "GITHUB_REPOSITORY": "acme/infra",
+        "GITHUB_SHA": COMMIT,
+    }
+    url = f"https://github.example.com/acme/infra/blob/{COMMIT}/main.yaml#L6"
+    assert f"[main.yaml:6]({url})" in project.run("plan", "--format", "markdown", env=env).out
+    project.run("plan", "--out", "p.plan", env=env)
+    page = parsed(project.run("show", "p.plan", "--format", "html", env=env).out)
+    assert url in [one.get("href") for one in page.all("a")]
+    assert "github" not in project.run("show", "p.plan", "--format", "html").out
 
 
 def test_links_stand_in_markdown_and_in_the_page() -> None:

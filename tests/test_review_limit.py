@@ -37,7 +37,7 @@ def large() -> Plan:
 
 def kept(told: str, made: Plan) -> None:
     """What never goes."""
-    assert made.digest in told
+    assert made.digest in told or not made.pending_changes
     for change in made.changes:
         assert (
             not change.destructive or f"{change.address}<" in told or f"`{change.address}`" in told
@@ -69,6 +69,9 @@ def test_it_degrades_by_meaning() -> None:
         kept(text, made)
     assert "Endpoint/labelled-001" in told[90_000]
     assert "3.90 → $0.00 /h" in told[30_000]
+    barest = markdown.render([made], limit=14_000)
+    assert "Shortened to fit" in barest
+    assert [n for n in range(20) if f"`Endpoint/chat-{n:03}`" not in barest] == []  # denied
 
 
 @pytest.mark.parametrize("limit", [0, 1, 50, 400, 3000])
@@ -95,7 +98,7 @@ def plans(draw: st.DrawFn) -> Plan:
     return plan(*changes, findings=tuple(findings), **long, notes=(draw(texts),))
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=30, deadline=None)
 @given(plans(), st.integers(0, 12_000), texts)
 def test_the_limit_holds_and_what_ends_is_named(made: Plan, limit: int, whole: str) -> None:
     told = markdown.render([made], limit=limit, whole=whole)
@@ -108,8 +111,8 @@ def test_the_limit_holds_and_what_ends_is_named(made: Plan, limit: int, whole: s
 
 def test_long_names_are_cut_and_it_says_so() -> None:
     made = plan(*(delete(f"{n:03}-{'x' * 300}-end{n}") for n in range(100)))
-    told = markdown.render([made], limit=9_000)
-    assert len(told) <= 9_000
+    told = markdown.render([made], limit=6_000)
+    assert len(told) <= 6_000
     assert "Long names are cut" in told
     assert [n for n in range(100) if f"Endpoint/{n:03}-" not in told] == []
     assert [n for n in range(100) if f"-end{n}`" not in told] == []

@@ -157,6 +157,18 @@ def test_github_shows_ten_of_a_kind_so_the_tenth_counts_the_rest(project: Projec
     assert warned[9] == "::warning::3 more warnings, in the log of this step"
 
 
+def test_the_worst_of_all_environments_comes_first(project: Project) -> None:
+    project.write(
+        "variables: {max: 1}\nenvironments: {dev: {}, prod: {variables: {max: 3}}}\n"
+        "policy: {maxReplicas: 2, requireOwner: {level: warn}}\n",
+        "friendli-iac.yaml",
+    )
+    project.write(document().replace("maxReplicas: 2", "maxReplicas: '${var.max}'"))
+    found = project.run("validate", "--format", "json").json["diagnostics"]
+    assert [one["severity"] for one in found] == ["error", "warning"]
+    assert "(only in prod)" in found[0]["summary"]
+
+
 def test_a_name_does_not_break_out(project: Project) -> None:
     evil = "a,b:c%0A::error::x.yaml"
     project.write(document(maximum=11), evil)

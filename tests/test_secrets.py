@@ -42,6 +42,7 @@ def test_a_whole_life_leaves_no_trace(project: Project, emulator: Emulator) -> N
         ("show", "p.plan", "--format", "json"),
         ("plan", "--format", "json"),
         ("plan", "--format", "markdown"),
+        ("show", "p.plan", "--format", "html"),
         ("apply", "p.plan"),
         ("state", "list", "--format", "json"),
         ("output", "Endpoint/chat"),

@@ -81,7 +81,7 @@ drift() {
 
 reap() {
   code=0
-  friendli-iac reap --yes >"$out/reap.txt" 2>&1 || code=$?
+  friendli-iac reap --yes --lock-timeout 10m >"$out/reap.txt" 2>&1 || code=$?
   # Indented, all of it is code in Markdown, whatever stands in it.
   tr '\r' '\n' <"$out/reap.txt" | sed 's/^/    /' >"$out/reap.md"
   summary <"$out/reap.md"

@@ -60,6 +60,12 @@ class Console:
         """`text` without secrets, and without what an answer of the API could do to a terminal."""
         return _STEERING.sub("�", self.redact(text))
 
+    def safe_json(self, text: str) -> str:
+        """JSON without secrets, and in a spelling that no CI system takes for a command."""
+        return (
+            _OLD_COMMAND.sub(r"##\1\\u005b", self.redact(text)) if self.in_ci else self.redact(text)
+        )
+
     def out(self, text: str, *, newline: bool = True, commands: bool = False) -> None:
         """Data, to stdout. With `commands`, it is for a CI system to obey, and escaped already."""
         text = self.safe(text) if commands else self._tame(text, sys.stdout)
@@ -104,9 +110,7 @@ class Console:
         self._told = True
         pieces = json.JSONEncoder(indent=2, ensure_ascii=False).iterencode(document)
         while batch := "".join(islice(pieces, PIECES)):
-            if self.in_ci:  # the same text, in another spelling
-                batch = _OLD_COMMAND.sub(r"##\1\\u005b", batch)
-            click.echo(self.redact(batch), nl=False, color=False)
+            click.echo(self.safe_json(batch), nl=False, color=False)
         click.echo()
 
     def err(self, text: str, *, newline: bool = True) -> None:
@@ -143,7 +147,7 @@ class Console:
         """From now on, what happens is written to this file, too. UsageError when it cannot be."""
         from friendli_iac.cli.events import Events
 
-        self.events = self.events or Events(path, self.redact, self.err)
+        self.events = self.events or Events(path, self.safe_json, self.err)
 
     def error_document(self, error: FriendliIacError) -> dict[str, object]:
         """An error as a program reads it."""

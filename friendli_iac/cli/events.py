@@ -34,14 +34,14 @@ TYPES = {
 
 
 class Events:
-    """The file. `redact` takes secrets out of a line; `complain` is told once when it cannot be
+    """The file. `safe` takes secrets out of a line; `complain` is told once when it cannot be
     written any more, for then a run goes on without it. UsageError when it cannot be opened.
     """
 
     def __init__(
-        self, path: Path, redact: Callable[[str], str], complain: Callable[[str], None]
+        self, path: Path, safe: Callable[[str], str], complain: Callable[[str], None]
     ) -> None:
-        self._redact, self._complain = redact, complain
+        self._safe, self._complain = safe, complain
         self._mutex = threading.Lock()
         try:
             self._file = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o644)
@@ -59,7 +59,7 @@ class Events:
         time = datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
         said = {key: value for key, value in fields.items() if value not in ("", None)}
         line = json.dumps({"type": type, "time": time, **said}, ensure_ascii=False)
-        data = (self._redact(line) + "\n").encode(errors="replace")
+        data = (self._safe(line) + "\n").encode(errors="replace")
         with self._mutex:
             if self._over:
                 return
@@ -107,6 +107,16 @@ class Events:
         for refusal in plan.refusals:
             said = f"{refusal.address}: {refusal.message}"
             self.write("diagnostic", severity="error", message=said, next=refusal.next)
+        for finding in plan.findings:
+            self.write(
+                "diagnostic",
+                severity="error" if finding.denies else "warning",
+                rule=finding.rule,
+                address=finding.address,
+                message=finding.message,
+                next=finding.remedy,
+                source=finding.source,
+            )
 
     def event(self, event: Event) -> None:
         """Something that happens to a change."""

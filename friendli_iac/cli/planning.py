@@ -54,7 +54,7 @@ ADDRESSES_IN_A_HINT = 5
 @click.option("--destroy", is_flag=True, help="Plan the end of everything in state.")
 @click.option(
     "--out", type=click.Path(path_type=Path, dir_okay=False),
-    help="Save the plan, for `apply FILE`.",
+    help="Save the plan, for `apply FILE`; with FRIENDLI_IAC_PLAN_KEY set, under a seal.",
 )  # fmt: skip
 @click.option("--expires", type=SECONDS, help="With --out: how long the plan may be applied.")
 @click.option(

@@ -56,10 +56,10 @@ def promote(
     format_: str,
     **options: Any,
 ) -> int:
-    """Write the model that ADDRESS is proved to serve into the overlay of another environment.
+    """Write what one environment serves into another's overlay.
 
-    The exact commit, from the state; one line for a pull request. Nothing is sent, and no endpoint
-    changes before the other environment is applied.
+    The model that ADDRESS was proved to serve, by its exact commit, from the state: one line for a
+    pull request. Nothing is sent, and no endpoint changes before the other environment is applied.
     """
     from friendli_iac.cli.adopting import parse_address
     from friendli_iac.manifest.write import create_text, replace_text
@@ -98,6 +98,12 @@ def _verified(console: Console, target: Target, address: Address) -> Verified:
 
     name = target.environment
     with opened(target, console, online=False) as session:
+        if session.chosen is None:
+            raise UsageError(
+                "promote is for projects with environments, and friendli-iac.yaml has none",
+                safe=NOTHING,
+                next="Write `environments:` in friendli-iac.yaml.",
+            )
         try:
             stored = session.backend.read()
         except (StateError, UsageError) as error:

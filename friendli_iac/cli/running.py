@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING, Any
 
 from friendli_iac.cli.console import Console
 from friendli_iac.cli.planning import print_plan
-from friendli_iac.core.planfile import to_json
 from friendli_iac.errors import (
     Cancelled,
     FriendliIacError,
@@ -153,6 +152,8 @@ class Run:
         elif unsaved:
             self._show_outcomes(unsaved)
         elif self._json:
+            from friendli_iac.core.planfile import to_json
+
             self._console.out_json(
                 {**self._console.error_document(error), "plan": to_json(self._plan)}
             )
@@ -207,6 +208,8 @@ def _is_bad(outcome: Outcome) -> bool:
 
 
 def _as_json(done: Report, code: int) -> dict[str, Any]:
+    from friendli_iac.core.planfile import to_json
+
     return {
         "format_version": "1.0",
         "exit_code": code,

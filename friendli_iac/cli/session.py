@@ -13,9 +13,9 @@ import time
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
-from functools import cached_property
+from functools import cached_property, lru_cache
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TextIO
 from urllib.parse import parse_qs, urlsplit
 
 import click
@@ -26,7 +26,7 @@ from friendli_iac.cli.environments import check_environment
 from friendli_iac.cli.options import SECONDS, Reading, Target
 from friendli_iac.errors import AuthError, Cancelled, StateError, UsageError
 from friendli_iac.manifest import Environment, Manifest, Project, find_project, load_manifest
-from friendli_iac.manifest.environments import ENVIRONMENT, FOLDER, identity
+from friendli_iac.manifest.environments import ENVIRONMENT, FOLDER
 from friendli_iac.resources.prices import LIST_PRICES
 
 if TYPE_CHECKING:  # what only some commands need is imported where they need it
@@ -210,19 +210,23 @@ class Session:
                 self.console.err(f"note: the sibling state {_shown(where)}: {error}")
                 return None
 
-        # Playing never mixes with production. Environments that name one another name themselves.
+        # Playing never mixes with production.
         named = () if self.emulated else self.project.siblings
-        own = identity(self.state) if self.chosen else ""
-        others = (one for one in named if not own or identity(_place(one, self.environment)) != own)
-        return Siblings({_shown(where): backend(where) for where in others})
+        return Siblings({_shown(where): backend(where) for where in named})
 
 
 def _stdin() -> str:
     import sys
 
+    return _read_once(sys.stdin)
+
+
+@lru_cache(maxsize=1)
+def _read_once(stream: TextIO) -> str:
+    """What a stream holds; several environments may ask for it."""
     from friendli_iac.manifest.files import MAX_FILE
 
-    return sys.stdin.read(MAX_FILE + 1)  # one more than allowed: enough to be refused
+    return stream.read(MAX_FILE + 1)  # one more than allowed: enough to be refused
 
 
 @contextmanager

@@ -93,7 +93,9 @@ def execute(
                 outcomes[address] = future.result()
                 if outcomes[address].error and not continue_on_error:
                     halted = True
-    if all(outcome.result in ("applied", "sent") for outcome in outcomes.values()):
+    # What was approved and only sent is gone on with: nobody is asked once more to wait for it.
+    ended = ("applied",) if approved else ("applied", "sent")
+    if all(outcome.result in ended for outcome in outcomes.values()):
         with suppress(StateError):  # the commit says it, too, or leaves it where it can be pushed
             context.write(Entry("complete", context.clock.now(), plan=plan.plan_id))
     return [outcomes[address] for address in changes]

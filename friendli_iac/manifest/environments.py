@@ -73,7 +73,7 @@ class _Reader:
                             "unknown-key", *unknown_key(key, _KEYS), (*path, key), key=True
                         )
                 found[name] = self._environment(name, block, path)
-                place = identity(found[name].state)
+                place = _identity(found[name].state)
                 first = owners.setdefault(place, name)
                 if first != name:
                     self._shared(first, name, found[name].state)
@@ -143,7 +143,7 @@ class _Reader:
         )
 
 
-def identity(where: str) -> str:
+def _identity(where: str) -> str:
     """The part of an address that says which place it is: the same for two that mean one state."""
     scheme, colon, rest = where.partition(":")
     if not colon or scheme == "file":

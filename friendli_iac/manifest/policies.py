@@ -169,9 +169,7 @@ class _Reader:
             self._problem("date", message, 'write it as "2026-12-31"', (*path, "until"))
         kind, slash, name = texts.get("address", "*/*").partition("/")
         if not (slash and name and (kind in KINDS or "*" in kind)):
-            remedy = (
-                did_you_mean(kind, KINDS) or "write it as Endpoint/chat, or Endpoint/big-*"
-            )
+            remedy = did_you_mean(kind, KINDS) or "write it as Endpoint/chat, or Endpoint/big-*"
             message = f"{show(texts['address'])} is no address"
             self._problem("address", message, remedy, (*path, "address"))
         if len(texts) < len(_EXEMPTION):

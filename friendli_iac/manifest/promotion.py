@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 
@@ -68,10 +69,13 @@ def put_in_overlay(
 
 def place_for(project: Project, environment: Environment, address: Address) -> dict[str, str]:
     """The file that a new overlay of `address` would make, empty, as `load_manifest` takes it for
-    unsaved; nothing where it is there. An environment may name what `promote` makes first.
+    unsaved; nothing where none is needed. An environment may name what `promote` makes first.
     """
-    path = _new_place(project, environment, address)
-    return {} if path.exists() or path.is_symlink() else {label(path): ""}
+    if overlay_of(project, environment, address) is None:
+        with suppress(UsageError):  # told when it is certain that there is something to write
+            path = _new_place(project, environment, address)
+            return {} if path.exists() or path.is_symlink() else {label(path): ""}
+    return {}
 
 
 def _put(document: Document, name: str, value: str, address: Address) -> Document:
@@ -90,7 +94,8 @@ def _put(document: Document, name: str, value: str, address: Address) -> Documen
         for key in group if path[2] not in group else ():
             if document.has((*path[:2], key)):
                 document = take_out(document, (*path[:2], key))
-    return document if written == value else put(document, path, value)
+    text = literal(value)
+    return document if written == text else put(document, path, text)
 
 
 def _new_place(project: Project, environment: Environment, address: Address) -> Path:
@@ -113,18 +118,13 @@ def _new_place(project: Project, environment: Environment, address: Address) -> 
             safe=NOTHING,
             next=f"Write the file, and in it a document for {address}, by hand.",
         )
-    if where.suffix in (".yaml", ".yml"):
-        path = where
-    else:
-        path = (
-            where.with_name(f"{where.name}.yaml")
-            if "*" in entry
-            else where / f"{address.name}.yaml"
-        )
+    if where.suffix not in (".yaml", ".yml"):
+        file = f"{address.name}.yaml"
+        where = where.with_name(f"{where.name}.yaml") if "*" in entry else where / file
     problems: list[Problem] = []
-    if not inside(path, project.root, problems):
+    if not inside(where, project.root, problems):
         raise ManifestError(problems)
-    return path
+    return where
 
 
 def _text(path: Path) -> str:

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from friendli_iac.errors import FriendliIacError, ManifestError, Problem, UsageError
 from friendli_iac.manifest.asked import Setting
@@ -14,6 +15,7 @@ from friendli_iac.manifest.edit import put, take_out
 from friendli_iac.manifest.envelope import API_VERSION
 from friendli_iac.manifest.explain import did_you_mean
 from friendli_iac.manifest.files import label, read_text
+from friendli_iac.manifest.layering import MODELS
 from friendli_iac.manifest.model import (
     Declared,
     Environment,
@@ -24,6 +26,7 @@ from friendli_iac.manifest.model import (
 )
 from friendli_iac.manifest.reader import read
 from friendli_iac.manifest.write import NOTHING
+from friendli_iac.resources.alternatives import replaced
 from friendli_iac.resources.base import Address
 from friendli_iac.resources.spec import get_path
 
@@ -133,6 +136,14 @@ def overlay_of(project: Project, environment: Environment, address: Address) -> 
     return None
 
 
+def _said_paths(block: Mapping[str, Any], above: str = "") -> Iterator[str]:
+    for key, value in block.items():
+        if isinstance(value, dict):
+            yield from _said_paths(value, f"{above}{key}.")
+        elif value is not None:
+            yield f"{above}{key}"
+
+
 def _address(document: Document) -> str:
     """The address as it is written; empty when it is no document of ours."""
     if document.raw(("apiVersion",)) != API_VERSION:
@@ -141,7 +152,19 @@ def _address(document: Document) -> str:
 
 
 def _check_overlay(over: Document | None, address: Address, setting: Setting) -> None:
-    """Fails where an overlay says the value, or deletes it or a block that it is in."""
+    """Fails where an overlay says the value, deletes it or a block that it is in, or says another
+    one that takes its place.
+    """
+    data = read(over, [], nulls=True) if over else {}
+    spec = data.get("spec") if isinstance(data, dict) else None
+    said = set(_said_paths(spec)) if isinstance(spec, dict) else set()
+    field = ".".join(map(str, setting.path[1:]))
+    if over and setting.path[0] == "spec" and replaced(MODELS[address.kind], field, said):
+        raise FriendliIacError(
+            f"{setting} of {address} gives way to what {over.file} says, an overlay",
+            safe=NOTHING,
+            next=f"Edit {over.file}.",
+        )
     for length in range(len(setting.path), 1, -1):
         path = setting.path[:length]
         if over is None or not over.has(path):

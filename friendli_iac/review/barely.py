@@ -51,7 +51,7 @@ def _page(reviews: Sequence[Review], whole: str, width: int, most: int | None) -
             month = words.movement(*told.cost.month)
             lines += [f"{code(hour)}, per {words.HOURS_A_MONTH} h {code(month)}; "
                       f"{prose(cut(told.cost.note, SHORT))}", ""]  # fmt: skip
-        lines += [f"digest {code(told.digest)}", ""] * told.work
+        lines += [f"digest {code(told.digest)}", ""] * bool(told.digest)
     return "\n".join(lines).rstrip("\n") + "\n"
 
 

@@ -50,9 +50,13 @@ def glance(reviews: Sequence[Review]) -> Iterator[Line]:
         Line("Unchanged", "plain", tuple(str(quiet or "") for _, quiet in numbers)),
         Line("Refused", "severe", tuple(f"✖ {count}" * bool(count) for count, _ in numbers)),
         Line("Findings of the policy", "plain", tuple(map(found, verdicts))),
-        Line("Cost per hour", "money", tuple(words.movement(*c.hour) if c else "" for c in costs)),
         Line(
-            f"Cost per month ({words.HOURS_A_MONTH} h)",
+            "Estimated cost per hour",
+            "money",
+            tuple(words.movement(*c.hour) if c else "" for c in costs),
+        ),
+        Line(
+            f"Estimated per month ({words.HOURS_A_MONTH} h)",
             "money",
             tuple(words.movement(*c.month) if c else "" for c in costs),
         ),

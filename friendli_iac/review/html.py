@@ -16,6 +16,7 @@ from urllib.parse import quote
 
 from friendli_iac.core.plan import Plan
 from friendli_iac.review import words
+from friendli_iac.review.build import review
 from friendli_iac.review.glance import columns, glance
 from friendli_iac.review.links import NO_LINKS, Links
 from friendli_iac.review.model import (
@@ -25,7 +26,6 @@ from friendli_iac.review.model import (
     Row,
     Verdict,
     by_group,
-    review,
     title,
 )
 
@@ -252,7 +252,7 @@ class _Page:
             yield f"<h{level}>Apply exactly this</h{level}>"
             yield f"<p>This command applies this, and nothing else{how}:</p>"
             yield f"<pre><code>{e(told.next)}</code></pre>"
-        if told.work:
+        if told.digest:
             yield f'<p class="quiet">digest <code>{told.digest}</code></p>'
 
     def bill(self, told: Review, level: int) -> Iterator[str]:

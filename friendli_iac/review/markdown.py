@@ -13,67 +13,23 @@ from dataclasses import dataclass
 from friendli_iac.core.plan import Plan
 from friendli_iac.review import words
 from friendli_iac.review.barely import barely
+from friendli_iac.review.build import review
+from friendli_iac.review.detail import COUNT, FULL, LINE, NAME, STEPS, Detail, missing_at
 from friendli_iac.review.escaping import code, cut, prose, tag
 from friendli_iac.review.glance import columns, counted, glance
 from friendli_iac.review.links import NO_LINKS, Links
 from friendli_iac.review.model import (
     GROUPS,
-    Group,
     Item,
     Review,
     Verdict,
     by_group,
-    review,
     title,
 )
 
-COUNT, NAME, LINE, FIELDS, FULL = range(5)  # how much is said of a change
 WHERE = 300  # characters
 BRIEF = 200
 OPEN = 8  # details of so many changes stand open
-_LEFT_OUT = {
-    FIELDS: "preflight, gate and defaults",
-    LINE: "fields and other details",
-    NAME: "all but the names",
-    COUNT: "all but the number",
-}
-
-
-@dataclass(frozen=True)
-class Detail:
-    """How much is said: of each group of changes, whether of everything beside them (`rest`), and
-    the most characters of one text.
-    """
-
-    destructive: int = FULL
-    versions: int = FULL
-    new: int = FULL
-    small: int = FULL
-    rest: bool = True
-    most: int | None = None
-
-    def of(self, group: Group) -> int:
-        level: int = getattr(self, group)
-        return level
-
-
-# What goes first is what a reviewer misses least.
-STEPS = (
-    Detail(),
-    Detail(small=LINE, most=2000),
-    Detail(versions=FIELDS, small=LINE, most=1000),
-    Detail(versions=LINE, small=LINE, most=500),
-    Detail(versions=LINE, new=FIELDS, small=LINE, most=500),
-    Detail(versions=LINE, new=LINE, small=LINE, most=500),
-    Detail(versions=LINE, new=LINE, small=NAME, most=500),
-    Detail(versions=NAME, new=LINE, small=NAME, most=500),
-    Detail(versions=NAME, new=NAME, small=NAME, most=500),
-    Detail(FIELDS, NAME, NAME, NAME, most=500),
-    Detail(LINE, NAME, NAME, NAME, most=200),
-    Detail(LINE, NAME, NAME, NAME, rest=False, most=200),
-    Detail(LINE, COUNT, COUNT, COUNT, rest=False, most=120),
-    Detail(NAME, COUNT, COUNT, COUNT, rest=False, most=100),
-)
 
 
 def render(
@@ -137,14 +93,7 @@ class _Page:
         """What is missing here, and where it is."""
         if self.detail == STEPS[0]:
             return
-        missing = []
-        for group, name in GROUPS.items():
-            level = self.detail.of(group)
-            count = sum(len(by_group(told.items).get(group, [])) for told in self.reviews)
-            if level < FULL and count:
-                missing.append(f"{_LEFT_OUT[level]} of {count} under “{name}”")
-        missing += ["notes, drift and findings that only warn"] * (not self.detail.rest)
-        missing += [f"what is longer than {self.detail.most} characters"]
+        missing = missing_at(self.detail, self.reviews)
         yield f"> **Shortened to fit.** Left out: {'; '.join(missing)}."
         yield f"> The whole: {where(self.whole)}"
         yield ""
@@ -299,7 +248,7 @@ class _Page:
             yield f"Exactly this, and nothing else, is applied by{how}:"
             yield ""
             yield from ("```sh", told.next, "```", "")
-        if told.work:
+        if told.digest:
             yield f"<sub>digest <code>{told.digest}</code></sub>"
             yield ""
 

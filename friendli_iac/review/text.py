@@ -6,7 +6,8 @@ from collections.abc import Callable, Iterator
 
 from friendli_iac.core.plan import Plan
 from friendli_iac.review import words
-from friendli_iac.review.model import Item, Review, Verdict, review
+from friendli_iac.review.build import review
+from friendli_iac.review.model import Item, Review, Verdict
 
 Paint = Callable[[str, str], str]  # (text, colour) -> text
 _COLOUR = {
@@ -92,12 +93,13 @@ def _footer(told: Review, paint: Paint, any_: bool) -> Iterator[str]:
     yield from filter(None, [told.unchanged, told.order])
     if told.expires:
         yield f"valid until {told.expires}"
-    if told.next:
-        yield f"digest {told.digest}   (apply --approved takes exactly this)"
+    if told.digest:
+        yield f"digest {told.digest}" + "   (apply --approved takes exactly this)" * bool(told.next)
     if told.cost:
         hour = words.movement(*told.cost.hour, " /h")
         month = " → ".join(dict.fromkeys(told.cost.month))
-        yield f"{hour}   ({month} per {words.HOURS_A_MONTH} h; {told.cost.note})"
+        yield f"{hour}   ({month} per {words.HOURS_A_MONTH} h)"
+        yield f"    {told.cost.note}"
     if told.work:
         yield told.headline + (paint(", DENIED by the policy", "red") if told.denied else "")
     else:

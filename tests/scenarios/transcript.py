@@ -98,6 +98,8 @@ class Scene:
         for id, name in self._ids.items():
             text = text.replace(id, name)
         text = text.replace(self.emulator.url, "http://EMULATOR")
+        host = self.emulator.url.partition("//")[2]  # Markdown keeps it from being a link
+        text = text.replace(host, "EMULATOR")
         text = text.replace("Unprocessable Content", "Unprocessable Entity")  # since Python 3.13
         text = text.replace(str(self.project.root), "PROJECT")
         for pattern, name in VARIES:
