@@ -16,7 +16,8 @@ import yaml
 
 from .expressions import evaluate
 from .forges_data import PROJECT, REPO
-from .workflows import Job, assignments
+from .joblog import assignments
+from .workflows import Job
 
 WORDS = {"stages", "default", "variables", "workflow"}
 PIP = """\

@@ -12,7 +12,7 @@ import pytest
 import yaml
 
 from .expressions import evaluate
-from .workflows import assignments, commands
+from .joblog import assignments, commands
 
 ROOT = Path(__file__).parent.parent
 BIN = Path(sys.executable).parent
@@ -90,8 +90,11 @@ def test_jobs_of_pull_requests_have_no_token_that_changes_anything() -> None:
 
 def test_the_runner_of_the_tests_understands_what_github_does() -> None:
     """What it would miss, hostile texts would be found not to do."""
-    log = "  ::error file=a,line=1::x\nsaid: ::no::\na ##[set-output name=b;]c\n::stop-commands::t\n::x::\n::t::\n"
-    assert commands(log) == [("error", "file=a,line=1", "x"), ("set-output", "name=b;", "c")]
+    log = "  ::error file=a,line=1::x\nsaid: ::no::\na ##[set-output name=b;]c\n"
+    assert commands(f"{log}::stop-commands::t\n::x::\n::t::\n") == [
+        ("error", "file=a,line=1", "x"),
+        ("set-output", "name=b;", "c"),
+    ]
     assert assignments("a=b=c\nd<<END\n1\n2\nEND\n") == {"a": "b=c", "d": "1\n2"}
     known = {"a.b": "x", "$C": "", "d": None}
     for text, value in {

@@ -20,8 +20,8 @@ from markdown_it import MarkdownIt
 from friendli_iac.emulator import Emulator
 
 from .ci_world import CANARIES, World, on_github
+from .joblog import commands
 from .repositories import CHAT, Files
-from .workflows import commands
 
 ENVIRONMENT = ("FRIENDLI_IAC_PLAN_KEY", "WANDB_API_KEY", "HF_TOKEN", "AWS_SECRET_ACCESS_KEY")
 OTHER = """\

@@ -13,9 +13,9 @@ from friendli_iac.emulator import Emulator
 
 from .ci_world import quick
 from .harness import TOKEN, names, writes
+from .joblog import assignments
 from .repositories import EXAMPLE, Repository
 from .test_ci_github import maximum, raise_maximum
-from .workflows import assignments
 
 
 class Job:

@@ -99,7 +99,7 @@ def _fits(resource: Resource | None, change: Change, run: Run | None) -> bool:
         return resource is not None and resource.key == change.key
     if "restart" in steps or "wake" in steps:
         return resource is not None and resource.applied == change.after
-    if "delete" in steps and (resource is None or change.leftover):
+    if "delete" in steps and resource is None:
         return True
     if run and change.action == "record" and change.after is None and resource is None:
         return True
