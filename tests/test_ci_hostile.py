@@ -127,19 +127,15 @@ def test_the_state_is_not_where_the_pull_request_says(world: World, evil: Evil) 
     """Not in `state`, and not in that of an environment."""
     world.start()
     bucket = f"s3://theirs/y?endpoint=http://{evil.host}&allow_http=true&region=eu-west-1"
-    said = f"state: {bucket}\nmanifests: [endpoints/]"
-    review = world.open(world.repo.edit("manifests: [endpoints/]", said, "friendli-iac.yaml"))
-    assert review.result == "success"
-    (comment,) = world.forge.comments(1)
-    assert "no changes" in comment.body, "it was compared with the state that we know"
-
-    world.workflow = world.workflow.replace(
-        "command: plan\n", "command: plan\n          environment: prod\n", 1
+    theirs = bucket.replace("/y", "/prod")
+    said = (
+        f"state: {bucket}\nenvironments: {{prod: {{state: '{theirs}'}}}}\nmanifests: [endpoints/]"
     )
-    said = f"environments: {{prod: {{state: '{bucket}'}}}}\nmanifests: [endpoints/]"
+    in_prod = "command: plan\n          environment: prod\n"
+    world.workflow = world.workflow.replace("command: plan\n", in_prod, 1)
     review = world.open(world.repo.edit("manifests: [endpoints/]", said, "friendli-iac.yaml"))
     assert review.result == "success"
-    assert "Plan prod: 1 unchanged" in review.log
+    assert "Plan prod: 1 unchanged" in review.log, "it was compared with the state that we know"
     assert evil.heard == []
 
 
