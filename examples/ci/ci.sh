@@ -30,7 +30,8 @@ plan() {
   validate || code=$?
   if [ -z "${FRIENDLI_TOKEN:-}" ] && in_request; then
     echo 'Only validated: there is no FRIENDLI_TOKEN here, as in every request from a fork.' \
-      'Nothing was compared with what is live, and there is no plan.' | summary
+      'Nothing was compared with what is live, and there is no plan.' |
+      tee -a "${GITHUB_STEP_SUMMARY:-/dev/null}"
     return "$code"
   fi
   code=0

@@ -161,7 +161,7 @@ def _of_plan(console: Console, where: Where, path: Path, commit: str, whole: str
     # Not where the merge that CI tried out was: that one is not kept.
     kept = where.head if where.head and plan.commit == where.commit else plan.commit
     links = links_from(os.environ, kept, folder_in_repository(Path.cwd()))
-    whole = whole or where.page
+    whole = console.redact(whole) or where.page  # before Markdown escapes it out of recognition
 
     def told(limit: int) -> str:
         return console.redact(words.plan_words(plan, limit, links=links, whole=whole))
@@ -191,7 +191,7 @@ def _of_failure(console: Console, where: Where, target: Target, reason: str) -> 
         console.err(f"note: it is not known which plan failed: {error}")
 
     def told(limit: int) -> str:
-        return console.redact(words.failed_words(project, environment, reason, where.page))
+        return words.failed_words(project, environment, console.redact(reason), where.page)
 
     mark = words.Mark("plan", of, "", rfc3339(time.time()))
     draft = Draft(mark, told, where.commit, where.commit, where.head)
