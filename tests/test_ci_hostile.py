@@ -167,6 +167,7 @@ def test_guardrails_are_those_of_main(world: World) -> None:
     assert (review.result, review.code) == ("failure", 5)
     (comment,) = world.forge.comments(1)
     assert "maxReplicas 10" in comment.body
+    assert "../main/policy.yaml:5" in comment.body, "not a folder of the runner"
     assert "maxHourlyCost" in comment.body
 
 

@@ -16,7 +16,7 @@ from friendli_iac.review.plan_schema import plan_schema
 from .commands import blocks, command_lines
 from .test_examples import EXAMPLES, opened
 
-FOLDER = "09-policy"
+FOLDER = "06-policy"
 
 
 def test_the_readme_does_what_it_says(tmp_path: Path, emulator: Emulator) -> None:

@@ -49,7 +49,7 @@ def edit(project: Project, name: str, old: str, new: str) -> None:
 
 
 def test_they_are_numbered_and_listed() -> None:
-    assert len({name[:2] for name in FOLDERS}) == len(FOLDERS)
+    assert [int(name[:2]) for name in FOLDERS] == list(range(1, len(FOLDERS) + 1))
     listed = re.findall(r"^\| \[([^\]]+)\]\(\1\)", (EXAMPLES / "README.md").read_text(), re.M)
     assert listed == [*FOLDERS, "ci"]
 

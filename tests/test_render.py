@@ -93,7 +93,8 @@ def test_it_is_read_as_the_same(wanted: list[dict[str, Any]]) -> None:
         "  autoscaling: {}\n",
         "  suite: {quantization: 8-bit, adapters: [a, {b: '#c'}]}\n",
         '  versionComment: "a # b: ${not} \\u2028 \\\\ \\"x\\" ${"\n'.replace("${", "$${"),
-        "  rollout: {timeout: 90s, bake: 1h, probe: {chat: {messages: [{role: user, content: a}]}}}\n",
+        "  rollout: {timeout: 90s, bake: 1h, probe: "
+        "{chat: {messages: [{role: user, content: a}]}}}\n",
         '  lifecycle: {expires: "2026-12-24", ignoreChanges: [engine], preventDestroy: true}\n',
     ],
 )
