@@ -72,8 +72,9 @@ def test_one_that_cannot_be_planned_is_told_beside_the_others(format_: str, both
     state = both.root / ".friendli-iac" / "staging" / "state.json"
     state.parent.mkdir(parents=True)
     state.write_text("{}")
-    shown = both.run(*ALL, "--format", format_, "--detailed-exitcode")
+    shown = both.run(*ALL, "--format", format_, "--detailed-exitcode", "--outputs", "o")
     assert shown.code == 1, shown
+    assert "cost_before=\ncost_after=\n" in (both.root / "o").read_text(), "half of a sum is none"
     assert "staging cannot be planned:" in shown.err
     assert "Endpoint/chat" in shown.out
     if format_ == "json":

@@ -139,6 +139,22 @@ def test_the_last_plan_failed(project: Project, forge: FakeForge, token: str, no
     assert "the last plan of #7 failed" in refused(approved(project, forge, token, forge.merge(7)))
 
 
+def test_a_plan_that_nobody_may_apply(
+    project: Project, forge: FakeForge, token: str, note: Note
+) -> None:
+    """Not even where what is merged brings guardrails by which it passes."""
+    project.write("policy: {maxReplicas: 1}\n", "main-policy.yaml")
+    env = forge.github(project.root, 7, token)
+    denied = project.run("plan", "--out", "plan.json", "--policy", "main-policy.yaml", env=env)
+    assert denied.code == 5
+    assert project.run("comment", "plan.json", env=env).code == 0
+    assert "digest=denied" in note.body.split("\n")[0]
+    commit = forge.merge(7)
+    assert "the plan in #7 was denied" in refused(approved(project, forge, token, commit))
+    note.body = note.body.replace("digest=denied", "digest=refused")
+    assert "the plan in #7 was refused" in refused(approved(project, forge, token, commit))
+
+
 def test_written_after_the_merge(
     project: Project, forge: FakeForge, token: str, note: Note
 ) -> None:

@@ -77,14 +77,16 @@ def test_the_document_explains_every_exit_code_that_needs_it() -> None:
 
 
 def test_jobs_of_pull_requests_have_no_token_that_changes_anything() -> None:
-    """And none that applies is cancelled by the next push."""
+    """And none that applies is cancelled by any other: GitHub keeps one that waits for a group."""
     jobs = yaml.safe_load((EXAMPLE / "github-actions.yml").read_text())["jobs"]
     for name, job in jobs.items():
         applies = name in ("apply", "reap")
         assert ("secrets.FRIENDLI_TOKEN " in f"{job} ".replace("}", " ")) == applies
         assert ("environment" in job) == applies
-        if applies:
-            assert job["concurrency"] == {"group": "apply", "cancel-in-progress": False}
+    groups = {name: job["concurrency"]["group"] for name, job in jobs.items()}
+    assert groups["apply"] == "apply-${{ github.run_id }}"
+    assert len(set(groups.values())) == len(groups)
+    assert not any(jobs[name]["concurrency"]["cancel-in-progress"] for name in ("apply", "reap"))
     assert jobs["review"]["if"] == "github.event_name == 'pull_request'"
 
 

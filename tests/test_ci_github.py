@@ -92,12 +92,26 @@ def test_what_was_changed_in_between_is_refused(world: World) -> None:
 
 
 def test_the_comment_of_the_merged_request_approves(world: World) -> None:
-    world.workflow = re.sub(r"\n +approved: .*", "", world.workflow)
+    world.workflow = re.sub(r"\n( +)approved: .*", r"\n\1approved: comment", world.workflow)
     world.start()
     world.open(world.repo.edit("maxReplicas: 2", "maxReplicas: 4"))
     world.merge()
     assert world.results() == {"plan": "success", "apply": "success"}
     assert maximum(world.emulator) == 4
+
+
+def test_the_action_twice_in_a_job_has_what_each_wants(world: World) -> None:
+    other = (
+        "      - uses: acme/friendli-iac@"
+        + 40 * "0"
+        + "\n        with: {command: validate, working-directory: change%s}\n"
+    )
+    twice = other % "" + 2 * (other % ", extras: postgres")
+    plan = "\n  # What is on main now"
+    world.workflow = world.workflow.replace(plan, twice + plan)
+    assert world.open({CHAT: (world.repo.work / CHAT).read_text()}).result == "success"
+    installed = (world.folder / "runner" / "pip.log").read_text().splitlines()
+    assert [line.rpartition("[")[2] for line in installed] == ["cloud]", "postgres]"]
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGKILL])

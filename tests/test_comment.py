@@ -153,6 +153,9 @@ def test_an_older_plan_does_not_replace_a_newer_one(
     result = project.run("comment", "old.json", "--status", env=env)
     assert (result.code, note.body[:30]) == (0, before[:30])
     assert "a newer plan stands there" in result.err
+    # Nor does one of which it is not known which push it is of.
+    assert json.loads(plan(project, {}, "old.json").read_text())["commit"] == ""
+    assert "a newer plan stands there" in project.run("comment", "old.json", env=env).err
     assert len(forge.writes()) == 1
     assert forge.status_log == []
 
@@ -241,7 +244,7 @@ def test_a_status_of_the_head(project: Project, forge: FakeForge, token: str) ->
     [status] = forge.status_log
     assert status["sha"] == forge.pulls[7].head != env["GITHUB_SHA"]
     assert status["state"] == "success"
-    assert status["context"] == "friendli-iac/shop/prod"
+    assert status["context"] == "friendli-iac/shop:prod"
     assert status["description"].startswith("1 to create")
     assert status["target_url"] == f"https://github.com/{REPO}/actions/runs/88"
 

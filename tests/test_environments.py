@@ -11,7 +11,7 @@ import pytest
 
 from friendli_iac.emulator import Emulator
 
-from .environments import CHAT, NEW, PROD, SETTINGS, lay_out
+from .environments import CHAT, EVAL, NEW, PROD, SETTINGS, lay_out
 from .harness import Project, Result, endpoint, writes
 
 
@@ -237,6 +237,22 @@ def test_which_value_of_a_variable_wins(two: Project, given: tuple[str, ...], mo
     assert documents["chat"]["spec"]["autoscaling"]["maxReplicas"] == most
 
 
+def test_a_file_of_variables_does_not_lead_out(two: Project, tmp_path: Path) -> None:
+    (tmp_path / "secret.yaml").write_text("most: 5\n")
+    assert two.run("validate", "--var-file", str(tmp_path / "secret.yaml")).code == 0
+    (tmp_path / "secret.yaml").write_text("hunter2-canary\n")
+    (two.root / "vars.yaml").symlink_to(tmp_path / "secret.yaml")
+    (tmp_path / "way").symlink_to(two.root)
+    for file in ("vars.yaml", str(two.root / "vars.yaml"), str(tmp_path / "way" / "vars.yaml")):
+        for form in ("text", "json", "github", "sarif"):
+            told = two.run("validate", "--env", "prod", "--var-file", file, "--format", form)
+            assert told.code == 1, told
+            assert "the link leads out of the project" in str(told)
+            assert "canary" not in str(told)
+    shown = two.run("validate", "--env", "prod", "--var-file", "vars.yaml", "--format", "github")
+    assert shown.out.startswith("::error file=vars.yaml,title=outside::")
+
+
 def test_values_of_environments_are_checked_and_hidden(two: Project) -> None:
     two.write(SETTINGS.replace("{most: 8}", "{mots: 8}"), "friendli-iac.yaml")
     said = refused(two)
@@ -308,3 +324,65 @@ def test_an_environment_may_have_all_of_its_own_in_one_folder(two: Project) -> N
         (two.root / f"{old}.yaml").unlink()
     assert spec(two, "prod")["metadata"]["labels"]["tier"] == "gold"
     assert spec(two, "prod", "Endpoint/eval")["spec"]["project"] == "p-prod"
+
+
+LOST = [  # what `manifests` has, what staging names; where that is told, and how
+    ("endpoints/", "manifests: [endpoints/]", "friendli-iac.yaml:7:17", "(friendli-iac.yaml:1:13)"),
+    (".", "manifests: [endpoints/chat.yaml]", "friendli-iac.yaml:7:17", "the others would lose it"),
+    ("endpoints/*.yaml", "manifests: [endpoints]", "friendli-iac.yaml:7:17", "staging alone"),
+    ("endpoints/", "overlays: [endpoints]", "endpoints/chat.yaml:4:9", "(friendli-iac.yaml:7:16)"),
+    (
+        "endpoints/chat.yaml",
+        "overlays: [endpoints/chat.yaml]",
+        "endpoints/chat.yaml:4:9",
+        "staging",
+    ),
+    ("", "overlays: [endpoints/chat.yaml]", "endpoints/chat.yaml:4:9", "declares Endpoint/chat"),
+]
+
+
+@pytest.mark.parametrize(("base", "names", "place", "said"), LOST)
+def test_what_one_environment_names_is_not_lost_to_the_others(
+    project: Project, base: str, names: str, place: str, said: str
+) -> None:
+    """Taken out of the base by mistake, it would be planned as a delete in prod."""
+    settings = SETTINGS.replace("[endpoints/, templates.yaml]", f"['{base}']")
+    settings = settings.replace("[overlays/prod.yaml]", "[endpoints/overlays]")
+    settings = settings.replace("    manifests: [only-prod/]\n", "")
+    settings = settings if base else "# none\n" + settings.partition("\n")[2]
+    project.write(CHAT, "endpoints/chat.yaml")
+    project.write(PROD, "endpoints/overlays/prod.yaml")  # which the base passes over
+    project.write(
+        settings.replace("[overlays/staging]", "[endpoints/overlays]"), "friendli-iac.yaml"
+    )
+    assert project.run("validate").code == 0
+    project.write(settings.replace("overlays: [overlays/staging]", names), "friendli-iac.yaml")
+    for command in ("validate", "plan", "apply --yes"):
+        told = refused(project, *command.split(), "--env", "prod")
+        assert f"{place}: " in told
+        assert said in told
+
+
+def test_an_overlay_of_what_another_environment_has_for_itself(two: Project) -> None:
+    two.write(SETTINGS.replace("[overlays/prod.yaml]", "[endpoints/over]"), "friendli-iac.yaml")
+    name, patch = '"e-${var.most}"', STAGING_POLICY.replace("{policy: calm}", "{replicas: 2}")
+    two.write(EVAL.replace("eval", name), "only-prod/e.yaml")
+    two.write(CHAT.replace("name: chat", 'name: "b-${var.most}"'), "endpoints/b.yaml")
+    for number, patched in enumerate(("eval", name, '"b-${var.most}"')):
+        two.write(patch.replace("chat", patched), f"endpoints/over/{number}.yaml")
+    assert two.run("validate").code == 0
+    two.write(patch.replace("chat", "gone"), "endpoints/over/gone.yaml")
+    told = refused(two, "validate", "--env", "staging")
+    assert "endpoints/over/gone.yaml:3:18: nothing else declares Endpoint/gone" in told
+    assert told.count("nothing else") == 1
+    assert two.run("validate", "--env", "staging", "-f", "endpoints/chat.yaml").code == 0
+
+
+def test_a_folder_of_overlays_that_is_empty(two: Project) -> None:
+    (two.root / "overlays/staging/chat.yaml").rename(two.root / "overlays/staging/chat.txt")
+    told = refused(two, "validate", "--env", "staging")
+    assert "friendli-iac.yaml:7:16: no file matches overlays/staging" in told
+    (two.root / "endpoints/none").mkdir()
+    settings = SETTINGS.replace("templates.yaml]", "templates.yaml, endpoints/none]")
+    two.write(settings, "friendli-iac.yaml")
+    assert two.run("validate", "--env", "prod").code == 0, "the base is told of by its plan"

@@ -145,3 +145,17 @@ def test_wrong_usage(project: Project, forge: FakeForge, more: tuple[str, ...]) 
     env = forge.github_push(project.root, "0" * 40, forge.account(BOT))
     assert project.run("issue", "x", *more, env=env).code == 64
     assert forge.requests == []
+
+
+def test_a_body_does_not_lead_out_of_the_project(project: Project, forge: FakeForge) -> None:
+    secret = project.root.parent / "secret.md"
+    secret.write_text("hunter2-canary")
+    (project.root / "body.md").symlink_to(secret)
+    env = forge.github_push(project.root, "0" * 40, forge.account(BOT))
+    typed = ("issue", "drift", "--auto", "--title", "t", "--body")
+    told = project.run(*typed, "body.md", env=env)
+    assert told.code == 1, told
+    assert "body.md: the link leads out of the project" in told.err
+    assert forge.issues == []
+    assert project.run(*typed, str(secret), env=env).code == 0
+    assert "hunter2" in forge.issues[-1].body

@@ -53,7 +53,7 @@ def test_a_refused_plan_can_be_shown_and_not_applied(project: Project) -> None:
     assert project.apply().code == 0
     project.write(endpoint("b"))
     found = outputs(project, "--out", "p")
-    assert (found["changes"], found["plan_path"]) == ("true", "p")
+    assert (found["changes"], found["plan_path"], found["digest"]) == ("true", "p", "")
     assert "preventDestroy" in project.run("show", "p").out
     assert project.run("apply", "p", "--yes").code == 5
 

@@ -122,6 +122,31 @@ def test_a_pull_request_loosens_nothing(project: Project, emulator: Emulator) ->
     assert "$18.00/h" in next(f["message"] for f in found if f["rule"] == "maxHourlyCost")
 
 
+def test_it_is_read_from_where_it_was_typed(project: Project) -> None:
+    """And not from the checkout, which may have a file of the same name."""
+    (project.root / "repo/.git").mkdir(parents=True)
+    project.write(json.dumps({"policy": {"maxReplicas": 9}}), f"repo/{RULES}")
+    project.write(document(maximum=3), "repo/chat.yaml")
+    platform(project, maxReplicas=2)
+    for command in ("validate", "plan", "apply --yes"):
+        for where in (("-C", "repo", "--policy", RULES), ("--policy", RULES, "--chdir=repo")):
+            assert project.run(*command.split(), *where).code == 5, command
+        named = project.run(*command.split(), "-C", "repo", env={"FRIENDLI_IAC_POLICY": RULES})
+        assert named.code == 5, named
+    assert project.run("validate", "-C", "repo", "--policy", f"repo/{RULES}").code == 0
+
+
+def test_a_link_of_the_project_does_not_lead_out(project: Project, tmp_path: Path) -> None:
+    (tmp_path / "secret.yaml").write_text("hunter2-canary\n")
+    (project.root / RULES).symlink_to(tmp_path / "secret.yaml")
+    project.write(document())
+    for command in ("validate", "plan", "validate --format sarif"):
+        told = project.run(*command.split(), "--policy", RULES)
+        assert told.code == 1, told
+        assert "the link leads out of the project" in str(told)
+        assert "canary" not in str(told)
+
+
 def test_the_project_may_be_stricter(project: Project) -> None:
     project.write("policy: {maxReplicas: 1}", "friendli-iac.yaml")
     platform(project, maxReplicas=4)

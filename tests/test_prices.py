@@ -16,7 +16,7 @@ from .harness import Project, endpoint, engine_for
 CHAT = "Endpoint/chat"
 LIST = "list prices of 2025-09"
 CONTRACT = 'prices: {source: our contract, asOf: "2026-11-01", gpuHour: {H100: 2.50, B300: 11}}\n'
-WORDS = f"prices of friendli-iac.yaml (our contract, 2026-11-01); A100 80GB, H200, B200: {LIST}"
+WORDS = f"prices of friendli-iac.yaml (our contract, 2026-11-01); others: {LIST}"
 
 
 def settings(project: Project, text: str) -> None:
@@ -117,7 +117,7 @@ def test_a_price_may_come_before_we_know_the_gpu(project: Project) -> None:
     prices = find_project(project.root).prices
     assert (prices.of("GB300"), prices.of("A100 80GB"), prices.of("H100")) == (14, 2, 3.9)
     assert prices.of("B300") is None
-    assert prices.words == f"prices of friendli-iac.yaml (2026-11); H100, B200: {LIST}"
+    assert prices.words == f"prices of friendli-iac.yaml (2026-11); others: {LIST}"
 
 
 # --- while it is rolled out ---

@@ -14,7 +14,7 @@ SETTINGS = """\
 manifests: [main.yaml, profiles.yaml]
 variables: {most: 3}
 environments:
-  prod: {project: p-prod, overlays: [overlays/]}
+  prod: {project: p-prod}
 defaults:
   Endpoint: {engine: {maxBatchSize: 1, maxInputLength: 100}}
 """
@@ -50,6 +50,7 @@ kind: AutoscalingPolicy
 metadata: {name: calm}
 spec: {minReplicas: 1, maxReplicas: 5}
 """
+WITH_OVERLAYS = SETTINGS.replace("p-prod}", "p-prod, overlays: [overlays/]}")
 CHAT = """\
 apiVersion: friendli-iac/v1
 kind: Endpoint
@@ -66,7 +67,6 @@ def made(project: Project) -> Project:
     project.write(SETTINGS, "friendli-iac.yaml")
     project.write(PROFILES, "profiles.yaml")
     project.write(CHAT)
-    (project.root / "overlays").mkdir()
     return project
 
 
@@ -116,6 +116,7 @@ def test_who_wins_and_where_it_was_said(made: Project, emulator: Emulator) -> No
 
 
 def test_a_profile_wins_over_the_environment_and_loses_to_the_overlay(made: Project) -> None:
+    made.write(WITH_OVERLAYS, "friendli-iac.yaml")
     made.write(PROFILES + "---\n" + profile("elsewhere", "project: p-else"), "profiles.yaml")
     made.write(CHAT.replace("low-latency", "elsewhere"))
     made.write(
@@ -151,6 +152,7 @@ def test_alternatives_of_profiles_exclude_each_other(made: Project) -> None:
 
 
 def test_an_overlay_patches_a_profile(made: Project) -> None:
+    made.write(WITH_OVERLAYS, "friendli-iac.yaml")
     made.write(
         profile("small", "engine: {maxBatchSize: null, maxInputLength: 9}"), "overlays/p.yaml"
     )

@@ -102,9 +102,11 @@ def test_what_is_not_proved_is_refused(two: Project, emulator: Emulator) -> None
     held = json.loads((two.root / ".friendli-iac/staging/state.json").read_text())
     prior = held["resources"]["Endpoint/chat"]["prior"]
     branch = json.loads(json.dumps(prior).replace(NEW, "main"))
+    tag = json.loads(json.dumps(prior).replace(NEW, "20260101"))
     for fields, words in (
         ({"prior": None, "pending": prior}, "not proved to serve yet"),
         ({"prior": branch}, "the revision 'main': which commit serves is not known"),
+        ({"prior": tag}, "the revision '20260101': which commit serves is not known"),
         ({"prior": prior, "unknown": ["model.huggingFace.revision"]}, "was adopted"),
     ):
         change_state(two, **{"pending": None, "unknown": [], **fields})

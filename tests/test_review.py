@@ -260,3 +260,21 @@ def test_links_stand_in_markdown_and_in_the_page() -> None:
         parsed(html.render([rich()], links=links)),
     ):
         assert wanted in [one.get("href") for one in page.all("a")]
+
+
+def test_a_value_that_reads_as_nothing_is_quoted(project: Project, emulator: Emulator) -> None:
+    """In all forms, and nothing is left out of one that has it within."""
+
+    def revised(revision: str, more: str = "") -> str:
+        return endpoint(more=more).replace("acme/model", f"acme/model, revision: '{revision}'")
+
+    project.write(revised("main", "  versionComment: hello\n"))
+    assert project.apply().code == 0
+    for revision, written in (("stable(none)", "stable(none)"), ("(none)", '"(none)"')):
+        project.write(revised(revision))
+        assert f"~ {REVISION} main → {written} " in " ".join(project.run("plan").out.split())
+        table = project.run("plan", "--format", "markdown").out
+        assert f"| `~` | `{REVISION}` | `main` | `{written}` |" in table
+        assert "| `-` | `versionComment` | `hello` |  |" in table
+        page = parsed(project.run("plan", "--format", "html").out).text
+        assert page.count(written) >= 2, "in the title and in the table"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 import pytest
@@ -116,7 +117,25 @@ def test_long_names_are_cut_and_it_says_so() -> None:
     assert "Long names are cut" in told
     assert [n for n in range(100) if f"Endpoint/{n:03}-" not in told] == []
     assert [n for n in range(100) if f"-end{n}`" not in told] == []
+    assert "`Endpoint/000-" in told
     fewer = markdown.render([made], limit=2_000)
     assert len(fewer) <= 2_000
     assert "100 to delete" in fewer
     assert "more" in fewer
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "team-{:04}-llama-3-3-70b-instruct-fp8-eu-west-1-production",
+        "the-search-team-of-acme-llama-3-3-70b-instruct-fp8-eu-west-1-{:04}",
+        "the-search-team-of-acme-llama-3-3-70b-{:04}-instruct-fp8-eu-west-1-production",
+    ],
+)
+def test_shortened_names_still_differ(name: str) -> None:
+    """Wherever they do, and the room is used for it."""
+    made = plan(*(delete(name.format(n)) for n in range(1500)))
+    told = markdown.render([made], limit=LIMIT)
+    assert LIMIT * 0.8 < len(told) <= LIMIT
+    names = re.findall("`(Endpoint/[^`]*)`", told)
+    assert (len(names), len(set(names))) == (1500, 1500)

@@ -169,8 +169,12 @@ def test_a_rollback_that_was_killed_goes_on(two: Project, emulator: Emulator) ->
     process.communicate()
     emulator.release()
     emulator.advance(300)
+    two.write(SECOND.replace("H100", "B200"))
     done = two.apply()
     assert done.code == 5, done
     assert model(emulator) == "acme/one"
+    versions = [version["settings"] for version in live(emulator)["versions"]]
+    assert versions[2] == versions[0], "first what is owed, and only that"
+    two.write(SECOND)
     assert two.apply().code == 5
     assert len(live(emulator)["versions"]) == 3

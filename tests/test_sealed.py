@@ -12,8 +12,10 @@ import pytest
 from friendli_iac.core.canonical import digest
 from friendli_iac.core.planfile import from_file
 from friendli_iac.emulator import Emulator
+from friendli_iac.engine import ApplyOptions
+from friendli_iac.errors import StalePlan
 
-from .harness import FAST, Project, Result, endpoint, names, writes
+from .harness import FAST, Project, Result, endpoint, engine_for, names, writes
 
 KEY = "canary-0123456789"
 SEALED = {"FRIENDLI_IAC_PLAN_KEY": KEY}
@@ -108,6 +110,23 @@ def test_an_expired_plan_is_stale(project: Project, emulator: Emulator) -> None:
     assert "it has expired, at 20" in stale.err
     assert emulator.requests == []
     assert project.run("show", "p").code == 0  # to be looked at, it is good still
+
+
+def test_a_plan_may_expire_while_it_waits_for_the_lock(
+    project: Project, emulator: Emulator
+) -> None:
+    """It was good when its file was read."""
+    saved(project, "--expires", "24h")
+    plan = from_file(json.loads((project.root / "p").read_text()))
+    with engine_for(project, emulator) as engine:
+        options = ApplyOptions(allow_destroy=None)
+        emulator.set_time(datetime.fromisoformat(plan.expires).timestamp())
+        with pytest.raises(StalePlan, match="it has expired, at 20"):
+            engine.apply(lambda planner: plan, options, lambda plan: True, saved=True)
+        assert writes(emulator) == []
+        emulator.set_time(datetime.fromisoformat(plan.created).timestamp())
+        engine.apply(lambda planner: plan, options, lambda plan: True, saved=True)
+    assert names(emulator) == ["chat"]
 
 
 def test_a_plan_lasts_as_long_as_nobody_says_otherwise(project: Project) -> None:

@@ -3,7 +3,8 @@
 #
 # It is told by the settings of the CI system, and by nothing in the repository:
 #   FRIENDLI_TOKEN, FRIENDLI_IAC_STATE, FRIENDLI_IAC_ENV, FRIENDLI_IAC_VAR_…   see the README
-#   APPROVED   the digest that may be applied; else the one in the comment of the merged request
+#   APPROVED   apply: the digest that may be applied, or the word `comment` for the one in the
+#              comment of the merged request
 #   POLICY     guardrails from a protected place
 #   ARGS       more options, the same ones for plan and apply: --parallelism 4
 #   COMMENT    false: no comment, no issue
@@ -18,7 +19,11 @@ on_forge() { [ "${GITHUB_ACTIONS:-}${GITLAB_CI:-}" ] && [ "${COMMENT:-true}" = t
 
 in_request() { [ "${GITHUB_HEAD_REF:-}${CI_MERGE_REQUEST_IID:-}" ]; }
 
-summary() { if [ "${GITHUB_STEP_SUMMARY:-}" ]; then cat >>"$GITHUB_STEP_SUMMARY"; else cat; fi; }
+# In a log, nothing of it is a command to the CI system, whatever somebody has called an endpoint.
+summary() {
+  if [ "${GITHUB_STEP_SUMMARY:-}" ]; then cat >>"$GITHUB_STEP_SUMMARY"; return; fi
+  sed 's/##\([[:alnum:]_]*\)\[/##\1 [/g; s/^\([[:space:]]*\)::/\1: :/'
+}
 
 validate() {
   # shellcheck disable=SC2086 # the words of an option
@@ -61,8 +66,17 @@ comment() {
 }
 
 apply() {
-  digest=${APPROVED:-}
-  if [ -z "$digest" ]; then digest=$(friendli-iac approved --auto); fi
+  case ${APPROVED:-} in
+    '')
+      echo 'error: APPROVED is empty: no plan is approved' >&2
+      echo '  safe: Nothing was sent.' >&2
+      echo '  next: Set it to the digest of the plan that was approved, an output of the plan job;' \
+        'or to the word comment, for the digest in the comment of the merged request.' >&2
+      return 64
+      ;;
+    comment) digest=$(friendli-iac approved --auto) ;;
+    *) digest=$APPROVED ;;
+  esac
   # exec: a cancelled job's signal reaches friendli-iac, which gives the lock back.
   # shellcheck disable=SC2086 # ARGS are several words
   exec friendli-iac apply --approved "$digest" --events "$out/events.jsonl" --lock-timeout 10m \
@@ -81,14 +95,26 @@ drift() {
 }
 
 reap() {
-  code=0
-  friendli-iac reap --yes --lock-timeout 10m >"$out/reap.txt" 2>&1 || code=$?
+  friendli-iac reap --yes --lock-timeout 10m >"$out/reap.txt" 2>&1 &
+  waited "$!"
   # Indented, all of it is code in Markdown, whatever stands in it.
   tr '\r' '\n' <"$out/reap.txt" | sed 's/^/    /' >"$out/reap.md"
   summary <"$out/reap.md"
   if [ "$code" = 0 ]; then close reap 'All that has expired is ended.'; return; fi
+  if [ "$code" = 8 ]; then return 8; fi # cancelled: the next one goes on
   issue reap 'What has expired could not be ended' "$out/reap.md" || true
   return "$code"
+}
+
+# Waits for a process, and sets `code`. A cancelled job's signal reaches it, for it to give the lock
+# back; as TERM, because what a script has in the background ignores INT.
+waited() {
+  pid=$1
+  trap 'kill -s TERM "$pid" || :' INT TERM
+  code=0
+  wait "$pid" || code=$? # which a signal interrupts
+  while kill -s 0 "$pid" 2>/dev/null; do code=0; wait "$pid" || code=$?; done
+  trap - INT TERM
 }
 
 # Opens or updates the one issue of this name; where there are none, the job fails instead.

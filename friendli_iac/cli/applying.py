@@ -86,6 +86,12 @@ def apply(console: Console, /, planfile: Path | None, format_: str, **options: A
     only_refresh = options.pop("refresh_only")
     if approved:
         _check_digest(approved, alone=not planfile and not only_refresh)
+        if selection.refresh == "none":
+            raise UsageError(
+                "--approved compares with what is there, and --refresh none does not read it",
+                safe="Nothing was sent.",
+                next=f"friendli-iac apply --approved {approved}",
+            )
     if only_refresh:
         from friendli_iac.cli.drifting import refresh_only
 

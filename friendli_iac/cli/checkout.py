@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import subprocess
 from collections.abc import Callable, Mapping
@@ -10,6 +11,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from friendli_iac.manifest import Project
+    from friendli_iac.review.links import Links
 
 # GitHub Actions, GitLab, Jenkins, Buildkite and CircleCI name it.
 _NAMES = ("GITHUB_SHA", "CI_COMMIT_SHA", "GIT_COMMIT", "BUILDKITE_COMMIT", "CIRCLE_SHA1")
@@ -42,6 +44,13 @@ def folder_in_repository(folder: Path) -> str:
     return _git(folder, "rev-parse", "--show-prefix").rstrip("/")
 
 
+def links_at(commit: str) -> Links:
+    """Links to the manifests at a commit, where CI says where they are."""
+    from friendli_iac.review.links import links_from
+
+    return links_from(os.environ, commit, folder_in_repository(Path.cwd()))
+
+
 def in_repository(environ: Mapping[str, str]) -> Callable[[str], str]:
     """Says where a file of a message is from the root of the repository, which is what CI systems
     understand wherever the command ran; empty when it is not in it.
@@ -51,9 +60,12 @@ def in_repository(environ: Mapping[str, str]) -> Callable[[str], str]:
     roots = [Path(root).resolve() for root in (top, *named, ".") if root]
 
     def locate(file: str) -> str:
-        path = Path(file).resolve()
-        root = next((root for root in roots if path.is_relative_to(root)), None)
-        return path.relative_to(root).as_posix() if root else ""
+        # Else by its name there: a link that leads out is in the repository, too.
+        for path in (Path(file).resolve(), Path(os.path.abspath(file))):  # noqa: PTH100
+            for root in roots:
+                if path.is_relative_to(root):
+                    return path.relative_to(root).as_posix()
+        return ""
 
     return locate
 

@@ -110,8 +110,9 @@ def approved(console: Console, /, **options: Any) -> int:
     """Print the digest of the plan that was merged.
 
     For `apply --approved`. Finds the pull or merge request that was merged as this commit, and in
-    it our own comment for this project and environment. Exits with 1 when there is none, when it is
-    of an older push than what was merged, or when it was written after the merge.
+    it our own comment for this project and environment. Exits with 1 when there is none, when its
+    plan was denied, refused, or of an older push than what was merged, or when it was written after
+    the merge.
 
     What this protects from: a plan that does something else than the one that stood in the request
     when it was merged. What it does not protect from: whoever may push a branch to this repository
@@ -151,24 +152,21 @@ class _Note:
 
 
 def _of_plan(console: Console, where: Where, path: Path, commit: str, whole: str) -> _Note:
-    from friendli_iac.cli.checkout import folder_in_repository
+    from friendli_iac.cli.checkout import links_at
     from friendli_iac.cli.planfiles import load_plan
     from friendli_iac.engine.forges import Draft
     from friendli_iac.review import comment as words
-    from friendli_iac.review.links import links_from
 
     plan = load_plan(path, console)
     # Not where the merge that CI tried out was: that one is not kept.
     kept = where.head if where.head and plan.commit == where.commit else plan.commit
-    links = links_from(os.environ, kept, folder_in_repository(Path.cwd()))
+    links = links_at(kept)
     whole = console.redact(whole) or where.page  # before Markdown escapes it out of recognition
 
     def told(limit: int) -> str:
         return console.redact(words.plan_words(plan, limit, links=links, whole=whole))
 
-    of = words.key(plan.project, plan.environment)
-    mark = words.Mark("plan", of, plan.digest, plan.created)
-    draft = Draft(mark, told, commit or plan.commit, where.commit, where.head)
+    draft = Draft(words.mark_of(plan), told, commit or plan.commit, where.commit, where.head)
     fine, line = words.status_of(plan)
     return _Note(draft, fine, line, words.context(plan.project, plan.environment))
 

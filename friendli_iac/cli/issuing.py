@@ -12,7 +12,7 @@ import click
 from friendli_iac.cli.console import Console
 from friendli_iac.cli.forging import connected, hide_tokens, located, with_forge
 from friendli_iac.cli.options import take_target, with_target
-from friendli_iac.errors import UsageError
+from friendli_iac.errors import ManifestError, Problem, UsageError
 
 MAX_BODY = 2**20  # bytes that are read
 
@@ -56,8 +56,9 @@ def issue(
     environ = dict(os.environ)
     hide_tokens(environ, console)
     where = located(options, environ)
-    text = console.redact(_body(body)) if body else ""
+    file = Path(body).absolute() if body and body != "-" else None
     with opened(take_target(options), console, online=False) as session:
+        text = console.redact(_body(file, session.project.root)) if body else ""
         of = key(project_name(session.project), session.environment, name)
     with connected(where, environ, console) as forge:
         if close:
@@ -72,11 +73,17 @@ def issue(
     return 0
 
 
-def _body(file: str) -> str:
+def _body(file: Path | None, root: Path) -> str:
+    """What a file says, below the project's folder no link that leads out of it; None is stdin."""
+    from friendli_iac.manifest.files import inside
+
+    problems: list[Problem] = []
     try:
-        if file == "-":
+        if file is None:
             return sys.stdin.read(MAX_BODY)
-        with Path(file).open("rb") as opened:
+        if not inside(file, root, problems):
+            raise ManifestError(problems)
+        with file.open("rb") as opened:
             return opened.read(MAX_BODY).decode(errors="replace")
     except OSError as error:
         raise UsageError(

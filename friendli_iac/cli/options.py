@@ -75,7 +75,8 @@ def with_target(function: F) -> F:
         (
             click.option(
                 "-C", "--chdir", type=click.Path(exists=True, file_okay=False, path_type=Path),
-                default=Path(), metavar="FOLDER", help="Work as if started in this folder.",
+                default=Path(), metavar="FOLDER", is_eager=True,
+                help="Work as if started in this folder.",
             ),
             click.option(
                 "--state", metavar="ADDRESS", envvar="FRIENDLI_IAC_STATE",
@@ -180,12 +181,19 @@ def _reason(context: click.Context, param: click.Parameter, value: str | None) -
     return text
 
 
+def _from_here(context: click.Context, param: click.Parameter, value: Path | None) -> Path | None:
+    """With -C, which is read before, the folder would be another one: the checkout's."""
+    moved = context.params.get("chdir", Path()) != Path()
+    return value.absolute() if value and moved else value
+
+
 def with_policy_file(function: F) -> F:
     """Adds --policy."""
     return click.option(
         "--policy", "policy", type=click.Path(path_type=Path, dir_okay=False), metavar="FILE",
-        envvar="FRIENDLI_IAC_POLICY",
-        help="Rules that hold beside those of friendli-iac.yaml, from a protected place.",
+        envvar="FRIENDLI_IAC_POLICY", callback=_from_here,
+        help="Rules that hold beside those of friendli-iac.yaml, from a protected place: as seen "
+        "from the folder where this is typed, whatever -C says.",
     )(function)  # fmt: skip
 
 

@@ -68,15 +68,19 @@ def plan_key(console: Console) -> str:
     return key
 
 
-def write_outputs(plans: Sequence[Plan], path: Path, saved: Path | None = None) -> None:
+def write_outputs(
+    plans: Sequence[Plan], path: Path, saved: Path | None = None, *, whole: bool = True
+) -> None:
     """Adds `key=value` lines to a file, as `$GITHUB_OUTPUT` wants them. Costs are dollars per hour
-    at the most replicas, and empty where a price is not known.
+    at the most replicas, and empty where a price is not known, or where these plans are not the
+    `whole` of what was asked for.
     """
     from friendli_iac.core.cost import totals
     from friendli_iac.review.words import is_work
 
     sums = [totals(plan) for plan in plans]
-    known = not any(one.unknown for one in sums)
+    known = whole and not any(one.unknown for one in sums)
+    unfit = any(plan.refusals or plan.denied for plan in plans)  # nobody can approve it
     actions = [change.action for plan in plans for change in plan.pending_changes]
     values = {
         "changes": str(any(is_work(plan) for plan in plans)).lower(),
@@ -86,7 +90,7 @@ def write_outputs(plans: Sequence[Plan], path: Path, saved: Path | None = None) 
         "to_destroy": actions.count("delete"),
         "cost_before": f"{sum(one.before[1] for one in sums):.2f}" if known else "",
         "cost_after": f"{sum(one.after[1] for one in sums):.2f}" if known else "",
-        "digest": plans[0].digest if len(plans) == 1 else "",
+        "digest": plans[0].digest if len(plans) == 1 and not unfit else "",
         "plan_path": saved or "",
     }
     lines = [f"{name}={value}" for name, value in values.items()]

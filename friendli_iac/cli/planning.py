@@ -36,7 +36,6 @@ if TYPE_CHECKING:
     from friendli_iac.cli.session import Session
     from friendli_iac.core.plan import Plan
     from friendli_iac.engine import Selection
-    from friendli_iac.review.links import Links
 
 ADDRESSES_IN_A_HINT = 5
 
@@ -225,7 +224,9 @@ def print_plan(
 
 def print_review(console: Console, plans: Sequence[Plan], format_: str) -> None:
     """Plans as one page for a reviewer: `markdown` or `html`."""
-    links = _links(plans[0])
+    from friendli_iac.cli.checkout import links_at
+
+    links = links_at(plans[0].commit)
     if format_ == "markdown":
         from friendli_iac.review.markdown import render as markdown
 
@@ -234,14 +235,6 @@ def print_review(console: Console, plans: Sequence[Plan], format_: str) -> None:
         from friendli_iac.review.html import render as html
 
         console.out(html(plans, links=links), newline=False)
-
-
-def _links(plan: Plan) -> Links:
-    """Links to the manifests at the commit of the plan, where CI says where they are."""
-    from friendli_iac.cli.checkout import folder_in_repository
-    from friendli_iac.review.links import links_from
-
-    return links_from(os.environ, plan.commit, folder_in_repository(Path.cwd()))
 
 
 def apply_command(context: click.Context, plan: Plan, *more: str) -> str:

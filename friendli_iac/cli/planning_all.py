@@ -55,7 +55,7 @@ def plan_all(context: click.Context, target: Target, reading: Reading, format_: 
             plans[name], errors[name] = (_unplanned(name, error), None), error
     made = [plan for plan, _ in plans.values()]
     if context.params["outputs"]:
-        write_outputs(made, context.params["outputs"])
+        write_outputs(made, context.params["outputs"], whole=not errors)
     if format_ == "json":
         document = {
             "format_version": FORMAT_VERSION,

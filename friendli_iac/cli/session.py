@@ -132,7 +132,8 @@ class Session:
         """What the file of --policy says. ManifestError with every problem."""
         from friendli_iac.manifest.policies import Guardrails, policy_file
 
-        return policy_file(self.policy) if self.policy else Guardrails()
+        root = self.project.root
+        return policy_file(self.policy, root) if self.policy else Guardrails()
 
     def judge(self, manifest: Manifest) -> tuple[Finding, ...]:
         """What the rules say of all that is wanted."""

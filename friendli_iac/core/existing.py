@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 
+from friendli_iac.core.cost import NOTHING, deposed_cost, live_cost, plus
 from friendli_iac.core.diff import FieldChange, difference
 from friendli_iac.core.pins import HOLDS_ALL, remote, trial
 from friendli_iac.core.plan import Change
@@ -15,11 +16,8 @@ from friendli_iac.core.wanted import Wanted, at_rest, believed, wanted_now
 from friendli_iac.core.wishes import after, located, own_fields
 from friendli_iac.resources.base import Action, Kind, Observed
 from friendli_iac.resources.expiry import expires_at
-from friendli_iac.resources.prices import Prices
 from friendli_iac.resources.rollout import Rollout
 from friendli_iac.resources.spec import Spec, get_path
-
-NOTHING = (0.0, 0.0)  # dollars per hour
 
 
 def moved_since(resource: Resource, observed: Observed) -> int | None:
@@ -72,6 +70,12 @@ def existing(
                  "`preventDestroy: false` is said")  # fmt: skip
     if action in ("update", "terminate"):
         reason = rollback.reason if rollback else wanted.reason or reason
+    before = live_cost(kind, observed, found.before, scene.prices)
+    cost_after = kind.hourly_cost(target, scene.prices)
+    if action in ("no-op", "record"):
+        cost_after = before
+    elif action == "terminate":
+        cost_after = NOTHING
     steps = kind.steps(action, observed, target)
     leftover = False
     if resource.deposed and _is_kept(resource.deposed, target):
@@ -84,9 +88,10 @@ def existing(
         reason = f"{resource.deposed.id} is left over from a replacement"
     elif resource.deposed and action != "terminate":
         notes = (*notes, f"{resource.deposed.id} is left over from a replacement, and ends later")
-    tried = None if rollback or wanted.reason else _trial(kind, wish, action, wanted, resource)
-    before = live_cost(kind, observed, found.before, scene.prices)
-    cost_after = NOTHING if rests else kind.hourly_cost(target, scene.prices)
+    left = deposed_cost(kind, resource, scene.prices)
+    ends_left = leftover or action == "terminate" or (action == "replace" and steps[0] != "create")
+    back = wanted.back and action != "replace"
+    tried = None if back else _trial(kind, wish, action, wanted, resource)
     kept_pin = wanted.pin
     if action == "replace" and wanted.held:  # it must outlive what is deleted
         kept_pin = wanted.pin or resource.pin
@@ -102,12 +107,12 @@ def existing(
         fields=() if action == "no-op" else fields,
         waits_for=tuple(map(str, wish.depends_on)),
         notes=notes,
-        cost_before=before,
-        cost_after=before if action in ("no-op", "record") else cost_after,
+        cost_before=plus(before, left),
+        cost_after=cost_after if ends_left else plus(cost_after, left),
         trial=tried,
         restorable=tried is None or not lost_values(kind, _good(kind, resource, goal), tried),
         pin=_pin(kind, rollback, applied, target, sent) if rollback else kept_pin,
-        overdue=wanted.expired and action == "terminate",
+        overdue=wanted.expired and action in ("terminate", "replace"),
         believes=applied if new_facts and resource.pending is None else None,
         leftover=leftover,
         tries=_tries(wish, action, resource),
@@ -240,15 +245,3 @@ def _pin(
         asked={p: text for p, text in applied.asked.items() if p in bad},
         loose=rollback.said is None,
     )
-
-
-def live_cost(
-    kind: Kind, observed: Observed, spec: Spec, prices: Prices
-) -> tuple[float, float] | None:
-    """What it costs now, in dollars per hour, at the fewest and the most replicas, whatever is
-    wanted of its life.
-    """
-    if observed.health == "stopped":
-        return NOTHING
-    now = {**spec, "desired": "sleeping" if observed.asleep else "running"}
-    return kind.hourly_cost(now, prices)

@@ -101,5 +101,5 @@ def shown(source: object) -> str:
 
 
 def goes_back(change: Change) -> bool:
-    """Whether it takes something back to what was good: only what is tried out has a trial."""
-    return change.action in ("update", "restart", "wake", "replace") and change.trial is None
+    """Whether all that it sends was good before: only what is tried out has a trial."""
+    return change.action in ("update", "restart") and change.trial is None

@@ -123,16 +123,19 @@ class Change:
         """Equal for two changes that do the same to the same thing as a reviewer saw it. When and
         from which state it was planned is not in it, nor what moves by itself: a status, an update
         time, whether it sleeps (what `after` says of that is brought about either way), and what
-        is on its way where nothing is sent.
+        is on its way where nothing is sent. What makes no version and keeps the id could be done
+        once more by the same approval, so that what state held counts for it.
         """
         steps = [s for s in self.steps if s == self.action or s not in ("sleep", "wake")]
         pin = [self.pin.bad, self.pin.good, self.pin.stage] if self.pin else None
+        moves = self.action in ("create", "update", "replace", "delete", "verify")
         return digest(
             [
                 [self.address, self.action, steps, self.id, self.leftover, self.unpins, pin],
                 vars(self.after) if self.after else None,
                 [[f.path, f.prior, f.live, f.desired, f.unknown] for f in self.fields],
                 [self.fence.version, self.seen] if self.steps else [],
+                "" if moves and not self.leftover else self.based_on,
             ]
         )
 
@@ -162,7 +165,8 @@ class Plan:
 
     `project`, `environment` and `commit` say whose it is and what it was made from; `created` and
     `expires` are times as RFC 3339 has them, in UTC (empty: never). `prices` says where the costs
-    come from. `override` is why it may be applied though `findings` deny it.
+    come from, and `gpu_hour` has dollars by GPU. `override` is why it may be applied though
+    `findings` deny it.
     """
 
     plan_id: str
@@ -185,6 +189,7 @@ class Plan:
     created: str = ""
     expires: str = ""
     prices: str = ""
+    gpu_hour: Mapping[str, float] = field(default_factory=dict)
     findings: tuple[Finding, ...] = ()
     override: str = ""
 

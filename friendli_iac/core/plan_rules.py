@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 
+from friendli_iac.core.cost import deposed_cost, plus
 from friendli_iac.core.finding import Finding
 from friendli_iac.core.judging import Case, exempt, finding_of, goes_back
 from friendli_iac.core.rules import Breach
@@ -19,7 +20,7 @@ _NAMED = 5  # addresses that a sentence spells out
 
 def _no_delete(rule: Rule, case: Case) -> Iterator[Finding]:
     for change in case.plan.changes:
-        if change.destructive and not goes_back(change):
+        if change.destructive:
             message = f"this plan would {change.action} it"
             remedy = "end it with `desired: terminated`, which costs nothing and keeps its id"
             breach = Breach("", message, remedy)
@@ -30,11 +31,9 @@ def _destroyed(rule: Rule, case: Case) -> Iterator[Finding]:
     ending = [
         change.address
         for change in case.plan.changes
-        if change.destructive
-        and not goes_back(change)
-        and not exempt(rule, change.address, case.now)
+        if change.destructive and not exempt(rule, change.address, case.now)
     ]
-    there = len(case.state.resources)
+    there = len(_there(case))
     if there and len(ending) * 100 > rule.value * there:
         message = (
             f"{len(ending)} of {there} in state would end ({len(ending) * 100 / there:.0f} %, and "
@@ -44,6 +43,13 @@ def _destroyed(rule: Rule, case: Case) -> Iterator[Finding]:
         yield finding_of(rule, "", breach, "", case.now)
 
 
+def _there(case: Case) -> set[str]:
+    """What was in state when the plan was made, also where a part of it has been carried out."""
+    changes = case.plan.changes
+    new = {c.address for c in changes if c.action == "create" and not c.based_on}
+    return ({*case.state.resources} | {c.address for c in changes if c.destructive}) - new
+
+
 def _cost(rule: Rule, case: Case) -> Iterator[Finding]:
     changes = [c for c in case.plan.changes if not exempt(rule, c.address, case.now)]
     if not any(change.action != "no-op" for change in changes):
@@ -51,9 +57,13 @@ def _cost(rule: Rule, case: Case) -> Iterator[Finding]:
     # What the plan is not about is there all the same, and bills.
     about = {change.address for change in case.plan.changes}
     others = {
-        address: KINDS[Address.parse(address).kind].hourly_cost(resource.applied.spec, case.prices)
+        address: plus(
+            kind.hourly_cost(resource.applied.spec, case.prices),
+            deposed_cost(kind, resource, case.prices),
+        )
         for address, resource in case.state.resources.items()
         if address not in about and not exempt(rule, address, case.now)
+        for kind in (KINDS[Address.parse(address).kind],)
     }
     costs = {**others, **{change.address: change.cost_after for change in changes}}
     total = sum(span[1] for span in costs.values() if span)

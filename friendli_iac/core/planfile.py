@@ -87,9 +87,14 @@ def from_file(
             "the plan file was changed after it was written", safe="Nothing was sent.", next=AGAIN
         )
     plan = from_json(fields)
-    if now is not None and plan.expires and _seconds(plan.expires) <= now:
+    if now is not None and has_expired(plan, now):
         raise StalePlan([f"it has expired, at {plan.expires}"])
     return plan
+
+
+def has_expired(plan: Plan, now: float) -> bool:
+    """Whether it may not be applied any more, `now` in seconds since 1970."""
+    return bool(plan.expires) and _seconds(plan.expires) <= now
 
 
 def is_sealed(document: Mapping[str, Any]) -> bool:

@@ -10,9 +10,9 @@ from collections.abc import Iterable, Mapping
 from dataclasses import asdict, replace
 
 from friendli_iac.core.canonical import digest
-from friendli_iac.core.cost import surge
+from friendli_iac.core.cost import NOTHING, Span, deposed_cost, live_cost, plus, surge
 from friendli_iac.core.diff import current, difference, readable
-from friendli_iac.core.existing import NOTHING, existing, live_cost
+from friendli_iac.core.existing import existing
 from friendli_iac.core.order import held_behind, ordered
 from friendli_iac.core.pins import HOLDS_ALL, held_off, hold, in_force, trial
 from friendli_iac.core.plan import Change, Plan, change_key
@@ -22,7 +22,7 @@ from friendli_iac.core.state import Applied, Fence, Resource
 from friendli_iac.core.wishes import after, located
 from friendli_iac.resources import KINDS
 from friendli_iac.resources.base import Address, Kind, Observed
-from friendli_iac.resources.expiry import expires_at, expiry
+from friendli_iac.resources.expiry import expires_at, is_over
 from friendli_iac.resources.rollout import Rollout
 from friendli_iac.resources.spec import get_path
 
@@ -98,7 +98,7 @@ def _unwanted(
             cost_before=NOTHING,
             cost_after=NOTHING,
         )
-    before = None
+    before: Span | None = NOTHING
     if observed:
         live = current(kind, resource.applied, observed.spec)
         before = live_cost(kind, observed, live, scene.prices)
@@ -110,7 +110,7 @@ def _unwanted(
         id=resource.id,
         project=resource.project,
         name=resource.name,
-        cost_before=before,
+        cost_before=plus(before, deposed_cost(kind, resource, scene.prices)),
         cost_after=NOTHING,
     )
 
@@ -124,7 +124,7 @@ def _missing(scene: Scene, kind: Kind, wish: Wish, resource: Resource | None) ->
     address, name, project = str(wish.address), found.target["name"], found.target["project"]
     ends = get_path(found.target, "lifecycle.expires")
     since = (resource.created if resource else 0.0) or scene.now
-    expired = bool(ends) and expiry(ends, since) <= scene.now
+    expired = is_over(ends, since, scene.now)
     if expired or kind.idle(found.target):
         why = f"it has expired ({ends})" if expired else "it is to be terminated"
         note = f"{address} is not there, and {why}: nothing to do"
@@ -176,7 +176,15 @@ def assemble(
     gone = gone_at_once(scene.state, live, listed)
     found = [refusal for _, against in decided for refusal in against]
     changes, circle = ordered(scene.state, [change for change, _ in decided])
-    changes = [replace(change, surge=surge(change)) for change in held_behind(changes)]
+    beside = {
+        address: deposed_cost(KINDS[Address.parse(address).kind], resource, scene.prices)
+        for address, resource in scene.state.resources.items()
+        if resource.deposed
+    }
+    changes = [
+        replace(change, surge=surge(change, beside.get(change.address, NOTHING)))
+        for change in held_behind(changes)
+    ]
     return replace(
         blank,
         changes=tuple(changes),

@@ -1,12 +1,13 @@
 """Judges plans and manifests by the rules of policies. Pure.
 
 What makes things smaller, or takes them back, is never held up: sleep, terminate, fewer replicas,
-and going back to settings that were good.
+and going back to settings that were good. What they take away of what only we keep (labels, a
+probe, an expiry) is asked about all the same.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from dataclasses import replace
 from typing import Any
 
@@ -14,7 +15,7 @@ from friendli_iac.core.finding import Finding
 from friendli_iac.core.judging import Case, finding_of, goes_back, in_order, over, shown
 from friendli_iac.core.plan import Change, Plan
 from friendli_iac.core.plan_rules import OF_PLAN, cost_of_all
-from friendli_iac.core.rules import OF_ONE, SCALING, Subject
+from friendli_iac.core.rules import OF_ONE, SCALING, Breach, Subject
 from friendli_iac.core.scene import Wish
 from friendli_iac.core.state import Override
 from friendli_iac.resources import KINDS
@@ -23,7 +24,10 @@ from friendli_iac.resources.policy import Policy, Rule
 from friendli_iac.resources.prices import Prices
 from friendli_iac.resources.spec import Spec, copied, drop_path, get_path, leaves, set_path
 
-_JUDGED: tuple[Action, ...] = ("create", "update", "replace", "restart", "wake", "record")
+_JUDGED: tuple[Action, ...] = (
+    "create", "update", "replace", "restart", "wake", "record", "sleep", "terminate",
+)  # fmt: skip
+_RESTS: tuple[Action, ...] = ("sleep", "terminate")
 
 
 def judge(policies: Iterable[Policy], case: Case) -> tuple[Finding, ...]:
@@ -76,28 +80,39 @@ def override_of(plan: Plan, by: str, now: float) -> Override | None:
 
 
 def _identity(finding: Finding) -> tuple[object, ...]:
-    return finding.rule, finding.address, finding.path, finding.origin, finding.denies
+    """What somebody has let through: the limit and by how much it is broken are in the message."""
+    return (
+        finding.rule,
+        finding.address,
+        finding.path,
+        finding.message,
+        finding.origin,
+        finding.denies,
+    )
 
 
 def _of_change(rule: Rule, change: Change, case: Case) -> Iterator[Finding]:
     after = change.after
-    if change.action not in _JUDGED or after is None or change.leftover or goes_back(change):
+    if change.action not in _JUDGED or after is None or change.leftover:
         return
-    one = Subject(change.address, after.spec, after.labels, after.asked)
-    breaches = list(OF_ONE[rule.name](rule.value, one))
+    # What is sent is not asked about where it goes back, and what rests sends nothing.
+    free = change.action in _RESTS or goes_back(change)
+    sent = {one.path for one in change.fields if not one.local} if free else set()
+    breaches = list(OF_ONE[rule.name](rule.value, _without(change, sent)))
     if not breaches:
         return
-    was = None if change.action == "create" else _amount(rule, _before(change))
-    amount = sum(breach.amount for breach in breaches)
+    was = {} if change.action == "create" else _amounts(rule, _before(change))
+    worse = [one for one in breaches if one.amount > was.get(_subject(one), 0.0)]
     # What sends nothing, and what only makes it smaller, answers for what it makes worse alone.
-    if (change.action == "record" or _is_smaller(change)) and was is not None and amount <= was:
-        return
+    if free or change.action == "record" or _is_smaller(change):
+        breaches = worse
+    better = not worse and sum(one.amount for one in breaches) < sum(was.values())
     for breach in breaches:
         source = case.source(change, breach.path)
         finding = finding_of(rule, change.address, breach, source, case.now)
-        if was is not None and amount < was:
-            better = f"{finding.message}; it was worse before"
-            finding = replace(finding, level="warn", message=better)
+        if better:
+            message = f"{finding.message}; it was worse before"
+            finding = replace(finding, level="warn", message=message)
         yield finding
 
 
@@ -122,11 +137,18 @@ def _span(spec: Spec) -> tuple[int, int]:
 
 def _before(change: Change) -> Subject:
     """The resource as it was, as far as anybody can know."""
+    return _without(change, {one.path for one in change.fields})
+
+
+def _without(change: Change, paths: Collection[str]) -> Subject:
+    """The resource as it will be, but for what the change does at `paths`."""
     assert change.after is not None, "only what has a specification is judged"
     spec, labels = copied(change.after.spec), dict(change.after.labels)
     asked = dict(change.after.asked)
     known = leaves(KINDS[Address.parse(change.address).kind].model)
     for one in change.fields:
+        if one.path not in paths:
+            continue
         was = one.prior if one.live is None else one.live
         if one.path.startswith("labels."):
             _put(labels, one.path.partition(".")[2], was)
@@ -145,8 +167,14 @@ def _put(into: dict[str, str], key: str, value: Any) -> None:
         into[key] = value
 
 
-def _amount(rule: Rule, one: Subject) -> float:
-    return sum(breach.amount for breach in OF_ONE[rule.name](rule.value, one))
+def _amounts(rule: Rule, one: Subject) -> dict[str, float]:
+    """By how much it breaks a rule, for each thing that the rule asks about."""
+    return {_subject(breach): breach.amount for breach in OF_ONE[rule.name](rule.value, one)}
+
+
+def _subject(breach: Breach) -> str:
+    """What a breach is about: there are two ways to say how many replicas."""
+    return SCALING[1] if breach.path in SCALING else breach.path
 
 
 def judge_manifests(

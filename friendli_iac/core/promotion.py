@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass
 
-from friendli_iac.core.preflight import REPO, REVISION
+from friendli_iac.core.preflight import REPO, REVISION, is_commit
 from friendli_iac.core.state import Resource
 from friendli_iac.errors import Refused
 from friendli_iac.resources.spec import get_path
 
 UPLOADED = "model.uploaded.id"
-_COMMIT = re.compile("[0-9a-f]{7,40}")  # short ones were written by a person who means one
 
 
 @dataclass(frozen=True)
@@ -53,7 +51,7 @@ def verified(address: str, resource: Resource, environment: str) -> Verified:
             f"{where} was adopted, and which model it serves is not known",
             "Apply it once with a full commit as model.huggingFace.revision.",
         )
-    if revision is None or not _COMMIT.fullmatch(revision):
+    if revision is None or not is_commit(revision):
         said = f"the revision {revision!r}" if revision else "no revision"
         raise _refused(
             f"{where} was applied with {said}: which commit serves is not known",

@@ -25,6 +25,7 @@ def refusals(scene: Scene, change: Change) -> list[Refusal]:
                 "Apply `lifecycle: {preventDestroy: false}` for it first, then try again.",
             )
         )
+    found += _resting(scene, change)
     if change.after is not None and change.steps:
         kind = KINDS[Address.parse(change.address).kind]
         found += [
@@ -36,6 +37,21 @@ def refusals(scene: Scene, change: Change) -> list[Refusal]:
     if change.takes_a_name:
         found += _own_twins(scene, change) or _strange_twins(scene, change)
     return found
+
+
+def _resting(scene: Scene, change: Change) -> list[Refusal]:
+    """Against --replace where nothing is to run: it would start a new one."""
+    if change.action != "replace" or change.address not in scene.replace or not change.after:
+        return []
+    if change.overdue:
+        why = f"it has expired ({get_path(change.after.spec, 'lifecycle.expires')})"
+        remedy = "Say a later lifecycle.expires first, or leave --replace out: apply ends it."
+    elif KINDS[Address.parse(change.address).kind].idle(change.after.spec):
+        why = "it is to be terminated"
+        remedy = "Say another spec.desired first, or leave --replace out: apply ends it."
+    else:
+        return []
+    return [Refusal(change.address, f"{why}, and --replace would start a new one", remedy)]
 
 
 def _blanks(change: Change) -> list[Refusal]:

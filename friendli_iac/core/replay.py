@@ -75,6 +75,7 @@ def apply_entry(known: Known, entry: Entry) -> None:
             resource.fence = entry.fence
         case "record" if resource is not None and entry.after is not None:
             resource.prior = entry.after
+            resource.records += 1
             resource.name = entry.name or resource.name
             _learn(resource)
             _protect(resource, entry.after)
@@ -124,9 +125,10 @@ def apply_entry(known: Known, entry: Entry) -> None:
 
 def _run(state: State, entry: Entry) -> None:
     run = state.runs.setdefault(entry.plan, Run())
-    if entry.approved:
-        for past in state.runs.values():  # one is enough: the newest is what may be gone on with
+    for id, past in state.runs.items():
+        if id != entry.plan:  # what came after it may have taken back what it did
             past.plan = None
+    if entry.approved:
         run.approved, run.plan = entry.approved["digest"], entry.approved
     for old in list(state.runs)[:-RUNS_KEPT]:
         del state.runs[old]

@@ -104,9 +104,11 @@ class Resource:
     fields of which an adoption learnt nothing: what the manifest says of them first is believed.
     `ours_before` is the newest version that was ours when `pending` was sent: if that is dropped,
     what somebody else made after it is in force again; and so is `before`, which was pending then.
-    `created` is in seconds since 1970; `adopted`: somebody else made it. `deposed` is what a
-    replacement has taken the place of, and has not ended yet. `history` lists the versions that we
-    made, oldest first: `{version, spec, asked, time, by, commit, key, outcome}`.
+    `records` counts how often only our own knowledge of it changed: nothing else tells one such
+    change from an earlier one. `created` is in seconds since 1970; `adopted`: somebody else made
+    it. `deposed` is what a replacement has taken the place of, and has not ended yet. `history`
+    lists the versions that we made, oldest first: `{version, spec, asked, time, by, commit, key,
+    outcome}`.
     """
 
     id: str
@@ -126,6 +128,7 @@ class Resource:
     deposed: Resource | None = None
     ours_before: int | None = None
     before: Applied | None = None
+    records: int = 0
 
     @property
     def replaces(self) -> bool:

@@ -12,7 +12,7 @@ from friendli_iac.core.rollback import good_settings
 from friendli_iac.core.scene import Scene, Wish
 from friendli_iac.core.state import Applied, Pin, Resource
 from friendli_iac.resources.base import Kind
-from friendli_iac.resources.expiry import expiry
+from friendli_iac.resources.expiry import is_over
 from friendli_iac.resources.spec import Spec, copied, get_path, overlay, set_path
 
 
@@ -26,15 +26,16 @@ class Wanted:
     pin: Pin | None = None  # what is left of the one in state, where some of it is lifted
     reason: str = ""
     expired: bool = False
+    back: bool = False  # to settings that were good: nothing new is tried
 
 
 def wanted_now(scene: Scene, kind: Kind, wish: Wish, resource: Resource) -> Wanted:
     """What a wish comes to, with the values that a pin holds off replaced by the good ones."""
     spec, pin = wish.spec, resource.pin
     if str(wish.address) in scene.rollbacks:  # which has a pin of its own, or needs none
-        return Wanted(spec, unpins=pin is not None)
+        return Wanted(spec, unpins=pin is not None, back=True)
     ends = get_path(spec, "lifecycle.expires")
-    if ends and resource.created and expiry(ends, resource.created) <= scene.now:
+    if resource.created and is_over(ends, resource.created, scene.now):
         return Wanted(spec, reason=f"it has expired ({ends})", expired=True)
     if pin is None:
         return Wanted(spec)
@@ -44,12 +45,28 @@ def wanted_now(scene: Scene, kind: Kind, wish: Wish, resource: Resource) -> Want
     held = hold(left, wish)
     if pin.stage in HOLDS_ALL:
         return Wanted(spec, held)
-    reason = f"back to the good settings: {pin.story}" if pin.stage == "owed" else ""
     narrowed = None if left is pin else left
-    calm = held_off(left, spec)
-    if pin.stage == "owed" and pin.key and resource.prior:  # first what is owed, and only that
-        calm = good_settings(kind, resource.prior, Applied(spec)).spec
-    return Wanted(calm, held, pin=narrowed, reason=reason)
+    if pin.stage != "owed":
+        return Wanted(held_off(left, spec), held, pin=narrowed)
+    reason = f"back to the good settings: {pin.story}"
+    return Wanted(_owed(kind, pin, resource, spec), held, pin=narrowed, reason=reason, back=True)
+
+
+def _owed(kind: Kind, pin: Pin, resource: Resource, wanted: Spec) -> Spec:
+    """What is to be sent first, and only that: whatever else is `wanted` comes afterwards."""
+    if pin.key and resource.prior:
+        return good_settings(kind, resource.prior, Applied(wanted)).spec
+    # Set by hand: what served last is just what is taken back.
+    return _with_own(kind, held_off(pin, resource.applied.spec), wanted)
+
+
+def _with_own(kind: Kind, sent: Spec, own: Spec) -> Spec:
+    """What of `sent` is sent, with what only we keep as `own` has it."""
+    return overlay(
+        kind.model,
+        keep(kind, sent, lambda leaf: not leaf.local),
+        keep(kind, own, lambda leaf: leaf.local),
+    )
 
 
 def believed(
@@ -79,9 +96,7 @@ def at_rest(
     """Target and fields of what runs nothing: only our own records change; and a note on the rest,
     which is sent when it runs again.
     """
-    sent = keep(kind, applied.spec, lambda leaf: not leaf.local)
-    own = keep(kind, target, lambda leaf: leaf.local)
     later = [field.path for field in fields if not field.local]
     notes = (f"sent when it runs again: {', '.join(later)}",) if later else ()
     local = tuple(field for field in fields if field.local)
-    return overlay(kind.model, sent, own), local, notes
+    return _with_own(kind, applied.spec, target), local, notes

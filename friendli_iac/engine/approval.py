@@ -5,6 +5,7 @@ not the one that was approved.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 
 from friendli_iac.core.plan import Plan
 from friendli_iac.core.planfile import from_json
@@ -20,8 +21,9 @@ def rest_of_approved(
     check: Callable[[Plan], None],
 ) -> Plan:
     """The plan with the digest that was approved, where a run began it and never came to its end:
-    it is gone on with as a saved plan is. NotApproved where there is none, or `check` finds it
-    stale. `plan` is what would be done now, and `settled` what the last run had left open.
+    it is gone on with as a saved plan is, and what is refused now holds for it. NotApproved where
+    there is none, or `check` finds it stale. `plan` is what would be done now, and `settled` what
+    the last run had left open.
     """
     rest = _begun(state, plan, approved)
     if rest is None:
@@ -30,7 +32,7 @@ def rest_of_approved(
         check(rest)
     except StalePlan as error:
         raise NotApproved(approved, plan.digest, [*settled, *error.moved]) from error
-    return rest
+    return replace(rest, refusals=plan.refusals)
 
 
 def _begun(state: State, plan: Plan, approved: str) -> Plan | None:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 
+from friendli_iac.core.cost import NOTHING, live_cost
 from friendli_iac.core.diff import current
-from friendli_iac.core.existing import NOTHING, live_cost
 from friendli_iac.engine.engine import Engine
 from friendli_iac.engine.status import look_at
 from friendli_iac.errors import ApiError

@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import partial
 from typing import Any
 from uuid import uuid4
 
@@ -17,10 +18,17 @@ from friendli_iac.core.policy import rejudged
 from friendli_iac.core.replay import Known, replay
 from friendli_iac.core.state import State
 from friendli_iac.engine.approval import rest_of_approved
-from friendli_iac.engine.guards import check_header, check_live, check_permitted, check_state
+from friendli_iac.engine.guards import (
+    check_header,
+    check_live,
+    check_permitted,
+    check_prices,
+    check_state,
+)
 from friendli_iac.engine.observe import Observer
 from friendli_iac.engine.planning import Selection, Wishes, make_plan
 from friendli_iac.engine.preflight import Preflight
+from friendli_iac.engine.resuming import check_begun
 from friendli_iac.engine.siblings import Siblings
 from friendli_iac.errors import (
     Cancelled,
@@ -205,21 +213,25 @@ class Engine:
             def planner(wishes: Wishes, selection: Selection, destroy: bool = False) -> Plan:
                 return self._plan(context.known, lambda: wishes, selection, destroy)
 
-            def check(plan: Plan, saved: bool = True) -> None:
-                state = context.known.state
-                check_state(state, plan, api=self.api, team=self.team)
+            def check(plan: Plan, saved: bool = True, wanted: Plan | None = None) -> None:
+                state, now = context.known.state, self.clock.now()
+                check_state(state, plan, api=self.api, team=self.team, now=now)
                 if saved:
                     check_live(state, plan, self.apis, self.parallelism)
+                    check_begun(context.known, plan, wanted, self.apis, self.parallelism, now)
 
             plan = make_plan(planner)
             if approved and plan.pending_changes and plan.digest != approved:
                 saved = True
-                plan = rest_of_approved(context.known.state, plan, approved, settled, check)
+                plan = rest_of_approved(
+                    context.known.state, plan, approved, settled, partial(check, wanted=plan)
+                )
             else:
                 check(plan, saved)
             if saved:  # the rules of now hold for it, too
                 case = Case(plan, context.known.state, {}, self.prices, self.clock.now())
                 plan = self._overridden(rejudged(self.policies, case))
+                check_prices(plan, self.policies, self.prices)
             refreshed = self._refresh(context, plan, lifts=not saved)
             if not plan.pending_changes:
                 if refreshed or self._named:  # whose it is must be known to the next run

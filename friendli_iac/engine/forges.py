@@ -13,9 +13,9 @@ from typing import TypeVar
 
 from friendli_iac.clients.forges import Comment, Forge, Issue, Pull
 from friendli_iac.core.canonical import digest
-from friendli_iac.errors import FriendliIacError, NotFound, Unreachable
+from friendli_iac.errors import AuthError, FriendliIacError, NotFound, Unreachable
 from friendli_iac.review import comment as words
-from friendli_iac.review.comment import Mark
+from friendli_iac.review.comment import OUTDATED, Mark
 from friendli_iac.review.times import moment
 
 T = TypeVar("T")
@@ -64,7 +64,8 @@ class _Own:
 
 
 def publish(forge: Forge, number: int, draft: Draft) -> Told:
-    """Makes the one comment say what `draft` says, unless that is out of date.
+    """Makes the one comment say what `draft` says, unless that is out of date. Then takes away what
+    is of an older push: of a project that has another name now, of an environment that is gone.
 
     What is merged is left alone: its comment is what was approved.
     """
@@ -88,7 +89,9 @@ def publish(forge: Forge, number: int, draft: Draft) -> Told:
             own = _own(forge, number, me, mark.of, pull.head)
             own = own or [_Own(mark, made)]  # the list may lag behind
         latest = own[0]
-        newer = latest.mark.commit == mark.commit and latest.mark.age > mark.age
+        # Of which push it is may not be known: then the times alone decide.
+        same = not mark.commit or latest.mark.commit in (mark.commit, "")
+        newer = same and latest.mark.age > mark.age
         if not newer and latest.comment.body.rstrip() != body.rstrip():
             try:
                 forge.edit_comment(number, latest.comment.id, body)
@@ -99,6 +102,8 @@ def publish(forge: Forge, number: int, draft: Draft) -> Told:
                 continue
         for other in own[1:]:
             _drop(forge, number, other.comment.id)
+        if mark.commit and not newer:
+            _outdate_others(forge, pull, me, latest.comment.id, body)
         why = f"a newer plan stands there, of {latest.mark.created}" if newer else ""
         return Told(latest.comment.url, head, why)
     raise FriendliIacError(
@@ -110,19 +115,42 @@ def publish(forge: Forge, number: int, draft: Draft) -> Told:
 
 def _outdate(forge: Forge, pull: Pull, me: str, mark: Mark, draft: Draft) -> Told:
     """Takes away what is of an older push. It is not known which plan failed: any of them is."""
-    older = [
-        (found, comment)
-        for comment in forge.comments(pull.number)
-        if comment.author == me
-        and (found := Mark.read(comment.body))
-        and found.kind == "plan"
-        and found.commit != pull.head
-    ]
-    for found, comment in older:
-        body = words.body(replace(mark, of=found.of), draft.words)
-        forge.edit_comment(pull.number, comment.id, body)
+    older = [one for one in _plans(forge, pull.number, me) if one.mark.commit != pull.head]
+    for one in older:
+        body = words.body(replace(mark, of=one.mark.of), draft.words)
+        forge.edit_comment(pull.number, one.comment.id, body)
     kept = "" if older else f"there is no comment on #{pull.number} that is out of date"
-    return Told(older[0][1].url if older else pull.url, mark.commit, kept)
+    return Told(older[0].comment.url if older else pull.url, mark.commit, kept)
+
+
+def _outdate_others(forge: Forge, pull: Pull, me: str, ours: int, body: str) -> None:
+    """Takes away what is of an older push, beside `ours`. A job of another project may be about to
+    replace it: so it is looked for anew before each edit, and where such a job was as quick with
+    `ours`, that is written again.
+    """
+    tried: set[int] = set()
+    while True:
+        there = {one.comment.id: one for one in _plans(forge, pull.number, me)}
+        if ours in there and there[ours].mark.unfit == OUTDATED and ours not in tried:
+            id, text = ours, body
+        else:
+            older = (
+                one
+                for one in there.values()
+                if one.comment.id not in {*tried, ours}
+                and one.mark.commit != pull.head
+                and one.mark.unfit != OUTDATED
+            )
+            one = next(older, None)
+            if one is None:
+                return
+            mark = replace(one.mark, digest="", unfit=OUTDATED)
+            id, text = one.comment.id, words.body(mark, lambda limit: words.outdated_words())
+        tried.add(id)
+        try:
+            forge.edit_comment(pull.number, id, text)
+        except (AuthError, NotFound):  # it is gone, or not for this token to change
+            continue
 
 
 def approved(forge: Forge, commit: str, of: str, *, author: str = "", number: int = 0) -> str:
@@ -154,7 +182,13 @@ def approved(forge: Forge, commit: str, of: str, *, author: str = "", number: in
         )
     last = own[0]
     again = "Open a pull request with what is to be applied, and merge it when its plan is there."
-    if not last.mark.digest:
+    if last.mark.unfit in ("denied", "refused"):
+        raise _unapproved(
+            f"the plan in #{pull.number} was {last.mark.unfit}",
+            "Mend what its comment names, in a pull request whose plan is neither denied nor "
+            "refused, and merge that.",
+        )
+    if not last.mark.digest and last.mark.commit == pull.head:
         raise _unapproved(f"the last plan of #{pull.number} failed", again)
     if last.mark.commit != pull.head:
         raise _unapproved(
@@ -219,15 +253,18 @@ def _own(forge: Forge, number: int, me: str, of: str, head: str) -> list[_Own]:
     """Our comments about this, nobody else's. First what is about the newest commit, and what was
     made last: all jobs see it alike.
     """
-    found = [
-        _Own(mark, comment)
-        for comment in forge.comments(number)
-        if comment.author == me
-        and (mark := Mark.read(comment.body))
-        and (mark.kind, mark.of) == ("plan", of)
-    ]
+    found = [one for one in _plans(forge, number, me) if one.mark.of == of]
     found.sort(key=lambda one: (one.mark.commit == head, one.mark.age, one.comment.id))
     return found[::-1]
+
+
+def _plans(forge: Forge, number: int, me: str) -> list[_Own]:
+    """Our comments about plans, of any project and environment."""
+    return [
+        _Own(mark, comment)
+        for comment in forge.comments(number)
+        if comment.author == me and (mark := Mark.read(comment.body)) and mark.kind == "plan"
+    ]
 
 
 def _add(forge: Forge, number: int, me: str, body: str) -> Comment:

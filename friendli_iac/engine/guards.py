@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any, NoReturn
 
 from friendli_iac.core.journal import RUNS_KEPT
 from friendli_iac.core.plan import Change, Plan
+from friendli_iac.core.planfile import has_expired
 from friendli_iac.core.planner import based_on, seen_digest
 from friendli_iac.core.state import Resource, Run, State
 from friendli_iac.engine.observe import Observer
 from friendli_iac.errors import Refused, StalePlan
 from friendli_iac.resources import KINDS
 from friendli_iac.resources.base import Address
+from friendli_iac.resources.policy import Policy
+from friendli_iac.resources.prices import Prices
 
 TOLD = 5  # findings that a sentence spells out
 
@@ -58,15 +61,17 @@ def check_header(state: State, header: Mapping[str, str]) -> None:
             )
 
 
-def check_state(state: State, plan: Plan, *, api: str, team: str) -> None:
+def check_state(state: State, plan: Plan, *, api: str, team: str, now: float) -> None:
     """StalePlan unless the plan still fits the state: a plan runs once, on the state that it was
     made from. What an interrupted run of this very plan did is no reason. `team` is the one that
-    this run asks for, empty for the token's own.
+    this run asks for, empty for the token's own; `now` is in seconds since 1970.
     """
     run = state.runs.get(plan.plan_id)
     if run and run.complete:
         raise StalePlan(["it was applied already, and a plan runs once"])
     moved = []
+    if has_expired(plan, now):  # it may have waited long for the lock
+        moved.append(f"it has expired, at {plan.expires}")
     if run is None and state.serial - plan.serial >= RUNS_KEPT:
         moved.append(f"it is of serial {plan.serial}, and the state has {state.serial}")
     if plan.environment != state.environment:
@@ -120,6 +125,18 @@ def check_live(state: State, plan: Plan, apis: Mapping[str, Any], parallelism: i
         moved = [sentence for change in touched if (sentence := _moved(change, observer))]
     if moved:
         raise StalePlan(moved)
+
+
+def check_prices(plan: Plan, policies: Iterable[Policy], prices: Prices) -> None:
+    """StalePlan when a rule asks what a plan costs that was estimated with other prices. One that
+    is denied already is told so.
+    """
+    asked = any(rule.name == "maxHourlyCost" for policy in policies for rule in policy.rules)
+    if asked and not plan.denied and plan.gpu_hour != prices.table:
+        raise StalePlan(
+            [f"its cost was estimated with other prices ({plan.prices}) than hold here "
+             f"({prices.words}), and maxHourlyCost asks for it"]
+        )  # fmt: skip
 
 
 def check_permitted(plan: Plan, allowed: frozenset[str] | None) -> None:

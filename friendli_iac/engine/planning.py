@@ -126,6 +126,7 @@ def make_plan(
         # With -f, what the files said cannot be told from the project later on.
         manifest=manifest_digest(as_written) if selection.complete else "",
         prices=prices.words,
+        gpu_hour=prices.table,
         notes=(*blank.notes, *_notes(observer, known, selection, siblings or Siblings(), now)),
         listed=observer.ids() if named else {},
         narrowed=selection.narrowed,

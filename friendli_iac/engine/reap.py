@@ -9,7 +9,7 @@ from friendli_iac.core.state import Resource, State
 from friendli_iac.engine.planning import Selection, Wishes
 from friendli_iac.resources import KINDS
 from friendli_iac.resources.base import Address
-from friendli_iac.resources.expiry import expiry
+from friendli_iac.resources.expiry import is_over
 from friendli_iac.resources.spec import Spec, get_path
 
 
@@ -50,9 +50,8 @@ def expired(state: State, now: float) -> tuple[Wishes, Selection]:
     wishes = {
         (kept := Kept.of(address, resource)).address: kept
         for address, resource in state.resources.items()
-        if (ends := get_path(resource.applied.spec, "lifecycle.expires"))
-        and resource.created
-        and expiry(ends, resource.created) <= now
+        if resource.created
+        and is_over(get_path(resource.applied.spec, "lifecycle.expires"), resource.created, now)
     }
     return wishes, Selection(complete=False, targets=tuple(map(str, wishes)))
 

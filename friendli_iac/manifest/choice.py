@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence, Set
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -98,11 +98,15 @@ def _paths(
     """Each file to read, and whether it was named; None is standard input. What environments name
     is no part of the base, however that is found.
     """
-    overlays = _named_by(project, "overlays")
-    others = overlays | _named_by(project, "manifests")
+    overlays = {path.resolve() for _, _, path in named_by(project, "overlays")}
+    others = overlays | {path.resolve() for _, _, path in named_by(project, "manifests")}
     if environment is not None:
         problems = [] if files else report
-        own = list(_entries(project, environment, "manifests", overlays, problems))
+        own = [
+            (path, named)
+            for _, path, named in _entries(project, environment, "manifests", problems)
+            if path.resolve() not in overlays
+        ]
         if files:
             others -= {path.resolve() for path, _ in own}
         else:
@@ -135,6 +139,17 @@ def _base(
         yield from ((found, False) for found in walk(project.root, report))
 
 
+def base_files(project: Project) -> Iterator[tuple[Keys, Path]]:
+    """The files that `manifests` means, with the place of the entry; with the empty place, all
+    files where there is none. Environments may name some of them.
+    """
+    for index, pattern in enumerate(project.manifests):
+        place = ("manifests", index)
+        yield from ((place, path) for path, _ in _matches(project, place, pattern, []))
+    if not project.manifests:
+        yield from (((), path) for path in walk(project.root, []))
+
+
 def overlay_files(
     project: Project,
     environment: Environment,
@@ -162,24 +177,22 @@ def _entries(
     project: Project,
     environment: Environment,
     key: Literal["overlays", "manifests"],
-    without: Set[Path],
     report: list[Problem],
-) -> Iterator[tuple[Path, bool]]:
-    """The files that a list of an environment means."""
+) -> Iterator[tuple[Keys, Path, bool]]:
+    """The files that a list of an environment means, with the place of the entry."""
     for index, pattern in enumerate(getattr(environment, key)):
         place = ("environments", environment.name, key, index)
         for path, named in _matches(project, place, pattern, report):
-            if path.resolve() not in without:
-                yield path, named
+            yield place, path, named
 
 
-def _named_by(project: Project, key: Literal["overlays", "manifests"]) -> set[Path]:
-    """The files that any environment means, with links followed."""
-    return {
-        path.resolve()
-        for environment in project.environments.values()
-        for path, _ in _entries(project, environment, key, frozenset(), [])
-    }
+def named_by(
+    project: Project, key: Literal["overlays", "manifests"]
+) -> Iterator[tuple[str, Keys, Path]]:
+    """The files that any environment means, with its name and the place of the entry."""
+    for environment in project.environments.values():
+        for place, path, _ in _entries(project, environment, key, []):
+            yield environment.name, place, path
 
 
 def leads_out(pattern: str) -> bool:
@@ -223,7 +236,10 @@ def _matches(
         if not inside(path, project.root, report):
             continue
         if path.is_dir():
-            yield from ((file, False) for file in walk(path, report))
+            below = list(walk(path, report))
+            if not below and place[2:3] == ("overlays",):
+                hits -= 1  # the environment would be as the base, and nobody would know
+            yield from ((file, False) for file in below)
         else:
             yield path, True
     if not hits and document:

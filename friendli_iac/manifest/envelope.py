@@ -53,6 +53,13 @@ def open_envelope(
     return _Opener(document, variables, report, patch).envelope(data)
 
 
+def address_of(document: Document) -> str:
+    """The address as it is written; empty when it is no document of ours."""
+    if document.raw(("apiVersion",)) != API_VERSION:
+        return ""
+    return f"{document.raw(('kind',))}/{document.raw(('metadata', 'name'))}"
+
+
 class _Opener:
     def __init__(
         self, document: Document, variables: Variables, report: list[Problem], patch: bool

@@ -120,9 +120,11 @@ def inside(path: Path, root: Path, report: list[Problem]) -> bool:
     line of any file of the machine shown in a problem. A path elsewhere was typed by a person.
     """
     try:
-        if not Path(os.path.abspath(path)).is_relative_to(root):  # noqa: PTH100 - keeps links
+        root, named = root.resolve(), Path(os.path.abspath(path))  # noqa: PTH100 - keeps links
+        if path.resolve().is_relative_to(root):
             return True
-        if path.resolve().is_relative_to(root.resolve()):
+        # Also where the way to the project leads over a link.
+        if not any(folder.resolve().is_relative_to(root) for folder in named.parents):
             return True
     except (OSError, RuntimeError, ValueError):  # a ring of links, or a NUL in the name
         return True  # reading it will say what is wrong

@@ -9,10 +9,11 @@ from pathlib import Path
 from typing import Any
 
 from friendli_iac.errors import ManifestError, Problem
+from friendli_iac.manifest.apart import check_apart
 from friendli_iac.manifest.choice import Text, manifest_texts
 from friendli_iac.manifest.document import Document, Keys, Report, split
 from friendli_iac.manifest.envelope import API_VERSION, Envelope, open_envelope
-from friendli_iac.manifest.files import SETTINGS
+from friendli_iac.manifest.files import SETTINGS, inside
 from friendli_iac.manifest.layering import Checked, Layering, Said
 from friendli_iac.manifest.model import Environment, Layer, Manifest, Project
 from friendli_iac.manifest.ours import file_is_ours, is_ours, text_is_ours
@@ -55,12 +56,15 @@ def load_manifest(
         at = ("environments", environment.name, "variables")
         given.append((project.document, at, environment.variables))
     for file in variable_files:
-        if (found := read_mapping(file, report)) is not None:
+        found = read_mapping(file, report) if inside(file, project.root, report) else None
+        if found is not None:
             given.append((found[0], (), found[1]))
     values = Variables(project.variables, variables or {}, given, environ, allow_env)
     loader = _Loader(project, environment, values, report)
     for text in manifest_texts(project, files, stdin, report, unsaved, environment):
         loader.add(text)
+    if environment is not None and not files:
+        loader.check_apart(project, environment)
     if not loader.documents and not report:
         report.append(_nothing(project, files))
     for problem in values.unused(files_too=not files):
@@ -119,6 +123,10 @@ class _Loader:
                 self._unreadable.add(f"{document.raw(('kind',))}/{name}")
         if ours:
             self._report.take(problems)
+
+    def check_apart(self, project: Project, environment: Environment) -> None:
+        """Reports what the environments take from the base that it needs."""
+        check_apart(project, environment, self._declared, self._unreadable, self._report)
 
     def checked(self, *, complete: bool) -> list[Checked]:
         """Everything that was added, checked. `complete`: there is nothing else."""

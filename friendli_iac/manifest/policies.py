@@ -21,6 +21,7 @@ from typing import Any
 from friendli_iac.errors import ManifestError, Problem
 from friendli_iac.manifest.document import Document, Keys, show
 from friendli_iac.manifest.explain import did_you_mean, plain_type, unknown_key
+from friendli_iac.manifest.files import inside
 from friendli_iac.manifest.prices import prices
 from friendli_iac.manifest.reader import INVALID
 from friendli_iac.resources import KINDS
@@ -43,12 +44,14 @@ class Guardrails:
     prices: Prices | None = None
 
 
-def policy_file(file: Path) -> Guardrails:
-    """What the file that --policy names says. ManifestError with every problem."""
+def policy_file(file: Path, root: Path) -> Guardrails:
+    """What the file that --policy names says; below `root`, the project's folder, it must stay
+    there. ManifestError with every problem.
+    """
     from friendli_iac.manifest.project import read_mapping  # which reads this block, too
 
     report: list[Problem] = []
-    found = read_mapping(file, report)
+    found = read_mapping(file, report) if inside(file, root, report) else None
     if found is None:
         raise ManifestError(report)
     document, data = found

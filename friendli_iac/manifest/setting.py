@@ -12,7 +12,7 @@ from friendli_iac.manifest.asked import Setting
 from friendli_iac.manifest.choice import manifest_texts, overlay_files
 from friendli_iac.manifest.document import Document, Keys, split
 from friendli_iac.manifest.edit import put, take_out
-from friendli_iac.manifest.envelope import API_VERSION
+from friendli_iac.manifest.envelope import address_of
 from friendli_iac.manifest.explain import did_you_mean
 from friendli_iac.manifest.files import label, read_text
 from friendli_iac.manifest.layering import MODELS
@@ -131,7 +131,7 @@ def overlay_of(project: Project, environment: Environment, address: Address) -> 
     for path, _ in overlay_files(project, environment, []):
         text = read_text(path, [])
         for document in split(label(path), text) if text else ():
-            if _address(document) == str(address):
+            if address_of(document) == str(address):
                 return document
     return None
 
@@ -142,13 +142,6 @@ def _said_paths(block: Mapping[str, Any], above: str = "") -> Iterator[str]:
             yield from _said_paths(value, f"{above}{key}.")
         elif value is not None:
             yield f"{above}{key}"
-
-
-def _address(document: Document) -> str:
-    """The address as it is written; empty when it is no document of ours."""
-    if document.raw(("apiVersion",)) != API_VERSION:
-        return ""
-    return f"{document.raw(('kind',))}/{document.raw(('metadata', 'name'))}"
 
 
 def _check_overlay(over: Document | None, address: Address, setting: Setting) -> None:
@@ -190,7 +183,7 @@ def _document(
     report: list[Problem] = []
     for text in manifest_texts(project, files, None, report, {}, environment):
         for document in () if text.patch else split(text.file, text.text):
-            named = _address(document)
+            named = address_of(document)
             if not named:
                 continue
             known.append(named)

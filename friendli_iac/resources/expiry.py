@@ -37,6 +37,11 @@ def moment(said: str | None) -> float:
     return (found if found.tzinfo else found.replace(tzinfo=UTC)).timestamp()
 
 
+def is_over(text: str | None, created: float, now: float) -> bool:
+    """Whether the time of what was `created` then is over at `now`; it never is without a time."""
+    return bool(text) and expiry(str(text), created) <= now
+
+
 def expiry(text: str, created: float) -> float:
     """The moment that `text` means for what was `created` then; both in seconds since 1970. A date
     without a zone is in UTC.

@@ -27,16 +27,21 @@ class Prices:
         return self.under.of(gpu) if self.under else None
 
     @property
+    def table(self) -> dict[str, float]:
+        """Every price that is known, by GPU."""
+        return {**(self.under.table if self.under else {}), **self.gpu_hour}
+
+    @property
     def words(self) -> str:
         """`list prices of 2025-09`, or
-        `prices of friendli-iac.yaml (our contract, 2026-11); H200: list prices of 2025-09`.
+        `prices of friendli-iac.yaml (our contract, 2026-11); others: list prices of 2025-09`.
         """
         if self.under is None:
             return f"{self.source} of {self.as_of}"
         about = ", ".join(filter(None, [self.source, self.as_of]))
         words = f"prices of {self.file}" + (f" ({about})" if about else "")
-        others = [gpu for gpu in self.under.gpu_hour if gpu not in self.gpu_hour]
-        return f"{words}; {', '.join(others)}: {self.under.words}" if others else words
+        others = any(gpu not in self.gpu_hour for gpu in self.under.gpu_hour)
+        return f"{words}; others: {self.under.words}" if others else words
 
 
 # Dollars on the Basic plan, as published in 2025-09. B300 had no public price.

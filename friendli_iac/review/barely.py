@@ -10,8 +10,10 @@ from friendli_iac.review import words
 from friendli_iac.review.escaping import code, cut, prose
 from friendli_iac.review.model import Review, title
 
-WIDTHS = (80, 40, 24, 16)  # of a name
+WIDTHS = range(80, 11, -4)  # of a name
+ENDS = (1 / 2, 1.0, 0.0, 3 / 4, 1 / 4)  # how much of what is shown of a name may be its beginning
 SHORT = 120  # characters of any other text
+LONGEST = 1000  # of a name that is looked at
 
 
 def barely(reviews: Sequence[Review], limit: int, whole: str) -> str:
@@ -77,11 +79,51 @@ def _listed(names: Iterable[str], width: int, most: int | None) -> str:
     every = list(dict.fromkeys(names))
     shown = every[:most]
     more = f" and {len(every) - len(shown)} more" * (len(shown) < len(every))
-    return ", ".join(code(_middle(name, width)) for name in shown) + more
+    short = _shortened([cut(name, LONGEST) for name in every], width)[: len(shown)]
+    return ", ".join(code(name) for name in short) + more
 
 
-def _middle(name: str, width: int) -> str:
-    """Both ends of a name: what tells it from others may stand at either."""
+def _shortened(addresses: Sequence[str], width: int) -> list[str]:
+    """The addresses with names of at most `width` characters, cut where as many of them as can be
+    still differ. Their kinds stay.
+    """
+    apart = [address.rpartition("/") for address in addresses]
+    names = [name for _, _, name in apart]
+    if all(len(name) <= width for name in names):
+        return list(addresses)
+    head = _common(names)
+    tail = _common([name[head:][::-1] for name in names])
+    ways = [[_ends(name, width, share) for name in names] for share in ENDS]
+    ways += [[_inside(name, head, tail, width) for name in names]]
+    best = max(ways, key=lambda shown: len(set(shown)))  # the first of equals
+    return [kind + slash + name for (kind, slash, _), name in zip(apart, best, strict=True)]
+
+
+def _common(names: Sequence[str]) -> int:
+    """How many characters all of them begin with alike: the first and the last in order do."""
+    first, last = min(names), max(names)
+    pairs = enumerate(zip(first, last, strict=False))
+    return next((n for n, (one, other) in pairs if one != other), min(len(first), len(last)))
+
+
+def _ends(name: str, width: int, share: float) -> str:
+    """Both ends of a name, or one of them."""
     if len(name) <= width:
         return name
-    return f"{name[: width // 2]}…{name[-(width // 2 - 1) :]}"
+    first = round((width - 1) * share)
+    return f"{name[:first]}…{name[len(name) - (width - 1 - first) :]}"
+
+
+def _inside(name: str, head: int, tail: int, width: int) -> str:
+    """The part of a name without what it begins and ends with like all others, and of that as much
+    as there is room for.
+    """
+    if len(name) <= width:
+        return name
+    own = name[head : len(name) - tail]
+    room = width - 2 - len(own)
+    if room < 0:
+        return f"…{_ends(own, width - 2, 1 / 2)}…"
+    before = min(head, room - min(tail, room // 2))
+    after = min(tail, room - before)
+    return f"{name[:before]}…{own}…{name[len(name) - after :] if after else ''}"

@@ -22,9 +22,13 @@ LONGEST_LINE = 1000
 LONGEST_TITLE = 250
 CUT = "\n\n*The rest is left out here: it would be too long.*\n"
 NONE = "none"
+# Where the digest would stand, of what nobody can approve.
+OUTDATED = "outdated"
+UNFIT = ("denied", "refused", OUTDATED)
 
 _MARK = re.compile(
-    r"<!-- friendli-iac (plan|issue) of=([0-9a-f]{20}) digest=([0-9a-f]{64}|none)"
+    r"<!-- friendli-iac (plan|issue) of=([0-9a-f]{20})"
+    rf" digest=([0-9a-f]{{64}}|none|{'|'.join(UNFIT)})"
     r" created=([0-9TZ:.-]{20,32}|none) commit=([0-9a-f]{7,64}|none) -->\s*(?:\n|$)"
 )
 _COMMIT = re.compile("[0-9a-f]{7,64}")
@@ -35,7 +39,8 @@ _CONTROL = re.compile("[\x00-\x08\x0b-\x1f\x7f\u200e\u200f\u202a-\u202e\u2066-\u
 @dataclass(frozen=True)
 class Mark:
     """What a comment is about (`of`), and from when. `digest` is that of the plan, empty when it
-    failed; `commit` is the head of the pull request that the plan was made for.
+    failed; where `unfit` says why it cannot be approved, there is none either. `commit` is the head
+    of the pull request that the plan was made for.
     """
 
     kind: str
@@ -43,11 +48,12 @@ class Mark:
     digest: str = ""
     created: str = ""
     commit: str = ""
+    unfit: str = ""
 
     def __str__(self) -> str:
         commit = self.commit if _COMMIT.fullmatch(self.commit) else ""
         created = self.created if moment(self.created) is not None else ""
-        values = (self.digest or NONE, created or NONE, commit or NONE)
+        values = (self.unfit or self.digest or NONE, created or NONE, commit or NONE)
         told = "digest={} created={} commit={}".format(*values)
         return f"<!-- friendli-iac {self.kind} of={self.of} {told} -->"
 
@@ -58,7 +64,10 @@ class Mark:
         if not found:
             return None
         kind, of, *values = found.groups()
-        return cls(kind, of, *("" if value == NONE else value for value in values))
+        digest, created, commit = ("" if value == NONE else value for value in values)
+        if digest in UNFIT:
+            return cls(kind, of, "", created, commit, unfit=digest)
+        return cls(kind, of, digest, created, commit)
 
     @property
     def age(self) -> float:
@@ -80,6 +89,13 @@ def body(mark: Mark, words_within: Callable[[int], str]) -> str:
     return head + cut(harmless(words_within(room)), room)
 
 
+def mark_of(plan: Plan) -> Mark:
+    """The mark of a plan. Only what may be applied has a digest to approve."""
+    unfit = "refused" if plan.refusals else "denied" if plan.denied else ""
+    of = key(plan.project, plan.environment)
+    return Mark("plan", of, "" if unfit else plan.digest, plan.created, unfit=unfit)
+
+
 def plan_words(plan: Plan, limit: int, *, links: Links = NO_LINKS, whole: str = "") -> str:
     """A plan; one line, when there is nothing to do and nothing to tell."""
     if quiet(plan):
@@ -89,9 +105,10 @@ def plan_words(plan: Plan, limit: int, *, links: Links = NO_LINKS, whole: str = 
 
 
 def quiet(plan: Plan) -> bool:
-    """Whether a line says it all."""
+    """Whether a line says it all: nothing is to do, and nothing was left out."""
     doubts = any(change.notes for change in plan.changes)
-    return not (words.is_work(plan) or plan.findings or plan.drift or doubts)
+    told = words.is_work(plan) or plan.findings or plan.drift or doubts or plan.narrowed
+    return not told
 
 
 def failed_words(project: str, environment: str, reason: str, page: str) -> str:
@@ -101,6 +118,14 @@ def failed_words(project: str, environment: str, reason: str, page: str) -> str:
     return (
         f"friendli-iac plan of **{label(project, environment)}**: the last plan failed: {said}\n\n"
         f"There is no plan to review: one that stood here before would be out of date.{run}\n"
+    )
+
+
+def outdated_words() -> str:
+    """What takes the place of a plan of an older push that no newer one has replaced."""
+    return (
+        "The friendli-iac plan that stood here was of an older push: it is out of date. If its "
+        "project and environment are still there, the next plan takes its place.\n"
     )
 
 
@@ -122,12 +147,17 @@ def status_of(plan: Plan) -> tuple[bool, str]:
     if plan.denied:
         denying = [finding for finding in plan.findings if finding.denies]
         return False, f"denied by policy: {_line(denying[0].rule)}: {_line(denying[0].message)}"
-    return True, words.headline(plan) if words.is_work(plan) else "no changes"
+    told = words.headline(plan) if words.is_work(plan) else "no changes"
+    return True, f"{told}; narrowed to {_line(plan.narrowed)}" if plan.narrowed else told
 
 
 def context(project: str, environment: str) -> str:
-    """The name of a commit status."""
-    return _line("/".join(filter(None, ("friendli-iac", project, environment))))[:200]
+    """The name of a commit status, another one for each project and environment: in the name of an
+    environment there is no colon, and in that of a project none is left.
+    """
+    name = project.replace("%", "%25").replace(":", "%3A")
+    told = f"friendli-iac/{name}".rstrip("/") + (f":{environment}" if environment else "")
+    return _line(told)[:200]
 
 
 def harmless(text: str) -> str:

@@ -137,7 +137,8 @@ def render_github(
     locate: Locate = str,
 ) -> str:
     """Workflow commands, one a line, that GitHub shows beside the lines of a pull request. It shows
-    the first ten of a kind, so the tenth says how many more the log has.
+    the first ten of a kind, so the tenth says how many more there are, and how many of them the log
+    has.
     """
     found = diagnostics(problems, findings)
     lines = []
@@ -146,8 +147,9 @@ def render_github(
         unseen = more if severity == "error" else 0
         hidden = len(told) + unseen - (SHOWN if not unseen and len(told) <= SHOWN else SHOWN - 1)
         if hidden > 0:
-            where = "in the log of this step" if not unseen else "not shown here"
-            told.insert(SHOWN - 1, f"::{command}::{_count(hidden, f'more {command}')}, {where}")
+            where = f"{hidden - unseen} of them in the log" if unseen else "in the log"
+            counted = f"{_count(hidden, f'more {command}')}, {where} of this step"
+            told.insert(SHOWN - 1, f"::{command}::{counted}")
         lines += told
     return "".join(f"{line}\n" for line in lines)
 

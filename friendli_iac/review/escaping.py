@@ -16,6 +16,8 @@ _REFERENCE = re.compile(
     r'([@#!%~$^&](?=[\w"])|\bGH-(?=\d)|:(?=//)|:(?=[\w+-]+:)|\bwww(?=\.))', re.I
 )
 _START = re.compile(r"(?:[-+=:]|\d+[.)])")  # of a list, a heading or a table
+# What a CI system takes for a command to it, in whatever is printed into its log.
+_COMMAND = re.compile(r"##(?=\w*\[)")
 _MARK = "\x00"  # stands for NOTHING_WIDE while the rest is escaped
 
 
@@ -28,12 +30,13 @@ def prose(text: str) -> str:
 
 def tag(text: str) -> str:
     """`text` for a tag `<code>` that stands in Markdown, where nothing else is looked for."""
-    return html.escape(" ".join(text.split()))
+    return html.escape(_tame(" ".join(text.split())))
 
 
 def code(text: str, *, cell: bool = False) -> str:
     """`text` as code, which keeps every character; in a `cell` of a table, too."""
     flat = " ".join(text.split()).replace("<!--", "<!\u200b--")  # nobody takes it for our marker
+    flat = _tame(flat)
     if not flat:
         return ""
     fence = "`" * (max(map(len, re.findall("`+", flat)), default=0) + 1)
@@ -44,6 +47,11 @@ def code(text: str, *, cell: bool = False) -> str:
 def cut(text: str, most: int | None) -> str:
     """`text` with at most so many characters; None: all of them."""
     return text if most is None or len(text) <= most else f"{text[: max(0, most - 1)]}…"
+
+
+def _tame(text: str) -> str:
+    """`text` without commands to a CI system, for those who print what was kept in a file."""
+    return _COMMAND.sub("##\u200b", text)
 
 
 def _apart(text: str) -> str:

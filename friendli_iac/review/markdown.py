@@ -211,7 +211,7 @@ class _Page:
         yield "|---|---|---|---|---|"
         for row in item.rows:
             notes = [self.prose(one) for one in [row.why] * item.reasons_differ + [*row.remarks]]
-            old, new = (value.replace(words.NOTHING, "") for value in (row.old, row.new))
+            old, new = ("" if value == words.NOTHING else value for value in (row.old, row.new))
             cells = [code(row.symbol), *(self.code(one, cell=True) for one in (row.path, old, new))]
             cells.append("; ".join(filter(None, [self.place_of(row.source), *notes])))
             yield f"| {' | '.join(cells)} |"

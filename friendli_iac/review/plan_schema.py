@@ -38,6 +38,7 @@ _ABOUT: dict[str, dict[str, str]] = {
         "created": "When it was made, in UTC as RFC 3339 has it.",
         "expires": "Until when it may be applied; empty: for ever.",
         "prices": "Where the costs come from.",
+        "gpu_hour": "The prices that they were estimated with: dollars for a GPU and hour.",
         "findings": "What the rules of policies say of it.",
         "override": "Why it is applied though findings deny it; empty when nobody said so.",
     },

@@ -27,7 +27,7 @@ COUNTED: tuple[Action, ...] = (
 )  # fmt: skip
 HOURS_A_MONTH = 730
 COMMIT = 12  # characters of a commit that are shown
-NOTHING = "(none)"
+NOTHING = "(none)"  # stands for what is not there, and for no value: see written
 PROTECTION = "lifecycle.preventDestroy"
 
 
@@ -64,15 +64,17 @@ def value(change: Change, field: FieldChange, what: Any) -> str:
 
 
 def written(kind: Kind, path: str, what: Any) -> str:
-    """A value of the field at `path`, as a manifest would write it."""
+    """A value of the field at `path`, as a manifest would write it. A text that reads as NOTHING is
+    quoted.
+    """
     if what is None or what == []:
         return NOTHING
     leaf = leaves(kind.model).get(path)
     if leaf and leaf.duration and isinstance(what, int):
         return format_duration(what)
-    if isinstance(what, list) and not any(isinstance(one, dict) for one in what):
+    if isinstance(what, list) and all(isinstance(one, str | int | float) for one in what):
         return ", ".join(written(kind, "", one) for one in what)
-    if isinstance(what, str) and what.isprintable():
+    if isinstance(what, str) and what.isprintable() and what != NOTHING:
         return what
     # Escaped, so that a name that somebody typed elsewhere cannot steer a terminal.
     return json.dumps(what)
