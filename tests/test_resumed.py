@@ -164,13 +164,27 @@ def test_who_changes_what_is_done_makes_it_stale(
     assert writes(emulator) == []
 
 
-def test_what_was_taken_back_stays_so(
-    project: Project, emulator: Emulator, again: Callable[[], Again]
-) -> None:
-    apply = half(project, emulator, again)
+def reverted(project: Project) -> None:
     project.write(V1)
     assert project.apply().code == 0
     project.write(V2)
+
+
+def rolled_back(project: Project) -> None:
+    """Its pin holds the values off: the manifests want nothing of it."""
+    assert project.run("rollback", "Endpoint/a", "--yes").code == 0
+
+
+@pytest.mark.parametrize("happens", [reverted, rolled_back])
+def test_what_was_taken_back_stays_so(
+    happens: Callable[[Project], None],
+    project: Project,
+    emulator: Emulator,
+    again: Callable[[], Again],
+) -> None:
+    apply = half(project, emulator, again)
+    happens(project)
+    assert all(run["plan"] is None for run in project.state["runs"].values())
     emulator.clear_requests()
     refused(apply())
     assert writes(emulator) == []

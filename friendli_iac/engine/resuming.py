@@ -145,8 +145,8 @@ def _undone(state: State, change: Change, found: Change | None) -> str:
 
 
 def _other(state: State, run: Run, change: Change, found: Change | None, *, as_said: bool) -> str:
-    """Why what is left of a change is not what would be done for it now. `as_said`: the manifests are
-    known to say what they said.
+    """Why what is left of a change is not what would be done for it now. `as_said`: the manifests
+    are known to say what they said.
     """
     resource = state.resources.get(change.address)
     if resource and resource.pin and resource.pin.key == change.key:
