@@ -128,7 +128,7 @@ def test_a_plan_file_makes_nothing_twice(
 # --- two changes, of which one is done ---
 
 V1 = endpoint("a") + "---\n" + endpoint("b")
-V2 = endpoint("a", batch=128) + "---\n" + endpoint("b", batch=128)
+V2 = endpoint("a", batch=128) + "---\n" + endpoint("b", maximum=3)
 
 
 def half(project: Project, emulator: Emulator, again: Callable[[], Again]) -> Again:

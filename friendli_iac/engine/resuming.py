@@ -156,6 +156,8 @@ def _other(state: State, run: Run, change: Change, found: Change | None, *, as_s
         written = (resource.applied if resource else None) == change.after
         if done or change.action == "verify" or (written and not _sent(change.steps)):
             return ""
+        if found and found.held:
+            return f"{change.action} is held off now: {found.held.story}"
         return f"{change.action} is not needed any more"
     left, needed = {*_sent(change.steps)} - {*done}, {*_sent(found.steps)}
     if found.leftover:  # a plan ends the old one from the first, whatever it is at
