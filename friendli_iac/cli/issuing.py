@@ -44,7 +44,7 @@ def issue(
     """
     from friendli_iac.cli.checkout import project_name
     from friendli_iac.cli.session import opened
-    from friendli_iac.engine.forges import close_issue, keep_issue
+    from friendli_iac.engine.issues import close_issue, keep_issue
     from friendli_iac.review.comment import key
 
     if (title or body) if close else (comment or not (title and body)):

@@ -1,4 +1,4 @@
-"""From options and environment to an engine: addresses, tokens, state, and the embedded emulator.
+"""From options and environment to an engine: addresses, state, rules and prices.
 
 Tokens and the API's address come from flags and environment only, never from a file that a pull
 request can change.
@@ -21,10 +21,11 @@ from urllib.parse import parse_qs, urlsplit
 import click
 
 from friendli_iac.cli.checkout import commit_id, project_name
+from friendli_iac.cli.connecting import http_of, start_emulator
 from friendli_iac.cli.console import Console
 from friendli_iac.cli.environments import check_environment
 from friendli_iac.cli.options import SECONDS, Reading, Target
-from friendli_iac.errors import AuthError, Cancelled, StateError, UsageError
+from friendli_iac.errors import Cancelled, StateError, UsageError
 from friendli_iac.manifest import Environment, Manifest, Project, find_project, load_manifest
 from friendli_iac.manifest.environments import ENVIRONMENT, FOLDER
 from friendli_iac.resources.prices import LIST_PRICES
@@ -43,7 +44,6 @@ if TYPE_CHECKING:  # what only some commands need is imported where they need it
 
 DEFAULT_URL = "https://api.friendli.ai"
 EMULATOR = "emulator:"
-EMULATOR_TOKEN = "flp_emulator"
 
 
 @dataclass
@@ -272,8 +272,8 @@ def opened(
         for secret in ("HF_TOKEN", "FRIENDLI_IAC_PLAN_KEY"):
             console.hide(environ.get(secret, "").strip())
         if online:
-            session.url = _start_emulator(stack, project) if emulated else session.api
-            session.http = _http(session, console)
+            session.url = start_emulator(stack, project) if emulated else session.api
+            session.http = http_of(session, console)
             stack.callback(session.http.close)
         yield session
 
@@ -313,49 +313,3 @@ def _place(where: str, environment: str) -> str:
             next="Say which one: --env NAME, or FRIENDLI_IAC_ENV.",
         )
     return where.replace(ENVIRONMENT, environment)
-
-
-def _start_emulator(stack: ExitStack, project: Project) -> str:
-    try:
-        from friendli_iac.emulator import Emulator
-    except ImportError as error:
-        raise UsageError(
-            "the emulator is not installed", next="pip install 'friendli-iac[emulator]'"
-        ) from error
-    folder = project.root / FOLDER / "emulator"
-    folder.mkdir(parents=True, exist_ok=True)
-    return stack.enter_context(Emulator(data=folder)).url
-
-
-def _http(session: Session, console: Console) -> Http:
-    from friendli_iac.clients.http import Http
-
-    token = EMULATOR_TOKEN if session.emulated else session.environ.get("FRIENDLI_TOKEN", "")
-    token = token.rstrip("\r\n")  # as `$(cat file)` in other shells, and some CI, leave it
-    console.hide(token)
-    if not token:
-        raise AuthError(
-            "FRIENDLI_TOKEN is not set",
-            safe="Nothing was sent.",
-            next="Make a personal API key (flp_…) in Friendli's web page and set FRIENDLI_TOKEN, "
-            "or try without one: --emulator. A pull request from a fork gets no secrets in CI: "
-            "friendli-iac validate needs none.",
-        )
-    headers = {"Authorization": f"Bearer {token}"}
-
-    def trace(method: str, path: str, status: int, seconds: float) -> None:
-        if console.verbosity:
-            console.err(f"{method} {path} {status or 'no answer'} {seconds * 1000:.0f} ms")
-
-    def sleep(seconds: float) -> None:
-        if session.stop.wait(seconds):  # Ctrl-C ends the pause before another attempt, too
-            raise Cancelled(
-                "stopped as asked, while waiting to ask the API again",
-                safe="What was sent is recorded.",
-                next="Run the command again: it goes on where this one stopped.",
-            )
-
-    http = Http(session.url, headers, secrets=(token,), trace=trace, sleep=sleep)
-    if session.team:
-        http.use_team(session.team)
-    return http

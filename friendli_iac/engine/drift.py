@@ -17,9 +17,10 @@ from friendli_iac.core.refusals import gone_at_once
 from friendli_iac.core.replay import Known
 from friendli_iac.core.selection import select
 from friendli_iac.core.strangers import Stranger, unmanaged
-from friendli_iac.engine.engine import ApplyOptions, Engine
+from friendli_iac.engine.engine import Engine
 from friendli_iac.engine.observe import Observer, Place
 from friendli_iac.engine.planning import Refresh, late_twins
+from friendli_iac.engine.report import ApplyOptions
 from friendli_iac.errors import Cancelled, Refused
 from friendli_iac.manifest.compose import slug
 from friendli_iac.resources import KINDS

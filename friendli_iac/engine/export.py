@@ -13,9 +13,10 @@ from dataclasses import dataclass
 
 from friendli_iac.core.scene import Wish
 from friendli_iac.core.state import State
-from friendli_iac.engine.engine import ApplyOptions, Engine
+from friendli_iac.engine.engine import Engine
 from friendli_iac.engine.observe import Observer
 from friendli_iac.engine.ownership import adoption
+from friendli_iac.engine.report import ApplyOptions
 from friendli_iac.errors import Refused
 from friendli_iac.manifest.compose import Draft, compose, draft, slug, written
 from friendli_iac.resources import KINDS

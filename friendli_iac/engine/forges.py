@@ -1,4 +1,4 @@
-"""What a pull request and an issue are told, each thing once, whatever happens in between.
+"""What a pull request is told, each thing once, whatever happens in between.
 
 Only what our own account wrote counts. A mark in somebody else's comment is text like any other:
 neither believed, nor written over.
@@ -8,11 +8,9 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from itertools import islice
 from typing import TypeVar
 
-from friendli_iac.clients.forges import Comment, Forge, Issue, Pull
-from friendli_iac.core.canonical import digest
+from friendli_iac.clients.forges import Comment, Forge, Pull
 from friendli_iac.errors import AuthError, FriendliIacError, NotFound, Unreachable
 from friendli_iac.review import comment as words
 from friendli_iac.review.comment import OUTDATED, Mark
@@ -20,7 +18,6 @@ from friendli_iac.review.times import moment
 
 T = TypeVar("T")
 TRIES = 3
-CLOSED_ISSUES = 500  # that are looked through for one to open again
 
 
 @dataclass(frozen=True)
@@ -206,49 +203,6 @@ def approved(forge: Forge, commit: str, of: str, *, author: str = "", number: in
     return last.mark.digest
 
 
-def keep_issue(forge: Forge, of: str, title: str, text: str) -> tuple[Issue, str]:
-    """The one issue of this name, open and with this text; and what had to be done for it.
-
-    One that was closed is opened again: who subscribed to it, and what was said, are there.
-    """
-    mark = Mark("issue", of, digest([title, text]))
-    title, body = words.title_line(title), words.body(mark, lambda limit: text)
-    me = forge.me()
-    opened = _open_issue(forge, me, of)
-    if opened:
-        told = Mark.read(opened.body)
-        if told and told.digest == mark.digest:
-            return opened, "unchanged"
-        return forge.edit_issue(opened.number, title=title, body=body), "updated"
-    closed = islice(forge.issues(me, open=False), CLOSED_ISSUES)
-    if before := next((issue for issue in closed if _is(issue, me, of)), None):
-        return forge.edit_issue(before.number, title=title, body=body, open=True), "reopened"
-    made = _settled(lambda: forge.add_issue(title, body), lambda: _open_issue(forge, me, of))
-    # The one that stays, where two jobs have opened one each. The list may lag behind.
-    return _open_issue(forge, me, of) or made, "opened"
-
-
-def close_issue(forge: Forge, of: str, text: str = "") -> Issue | None:
-    """Closes the issue, with a word why. None when there is none that is open."""
-    me = forge.me()
-    issue = _open_issue(forge, me, of)
-    if issue is None:
-        return None
-    if text:
-        body = words.cut(words.harmless(text), words.LIMIT)
-
-        def say() -> bool:
-            forge.add_remark(issue.number, body)
-            return True
-
-        def said() -> bool | None:
-            remarks = (c for c in forge.remarks(issue.number) if c.author == me)
-            return any(c.body.rstrip() == body.rstrip() for c in remarks) or None
-
-        _settled(say, said)
-    return forge.edit_issue(issue.number, open=False)
-
-
 def _own(forge: Forge, number: int, me: str, of: str, head: str) -> list[_Own]:
     """Our comments about this, nobody else's. First what is about the newest commit, and what was
     made last: all jobs see it alike.
@@ -272,7 +226,7 @@ def _add(forge: Forge, number: int, me: str, body: str) -> Comment:
         mine = (c for c in forge.comments(number) if c.author == me)
         return next((c for c in mine if c.body.rstrip() == body.rstrip()), None)
 
-    return _settled(lambda: forge.add_comment(number, body), there)
+    return settled(lambda: forge.add_comment(number, body), there)
 
 
 def _drop(forge: Forge, number: int, id: int) -> None:
@@ -282,21 +236,7 @@ def _drop(forge: Forge, number: int, id: int) -> None:
         return
 
 
-def _is(issue: Issue, me: str, of: str) -> bool:
-    mark = Mark.read(issue.body)
-    return issue.author == me and mark is not None and (mark.kind, mark.of) == ("issue", of)
-
-
-def _open_issue(forge: Forge, me: str, of: str) -> Issue | None:
-    """The oldest of ours that are open. Later ones, of jobs at the same time, are closed."""
-    found = [issue for issue in forge.issues(me, open=True) if _is(issue, me, of)]
-    found.sort(key=lambda issue: issue.number)
-    for later in found[1:]:
-        forge.edit_issue(later.number, open=False)
-    return found[0] if found else None
-
-
-def _settled(send: Callable[[], T], look: Callable[[], T | None]) -> T:
+def settled(send: Callable[[], T], look: Callable[[], T | None]) -> T:
     """Sends what must be there once. A lost answer does not say whether it is: so we look."""
     for attempt in range(1, TRIES + 1):
         try:

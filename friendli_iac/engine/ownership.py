@@ -12,7 +12,8 @@ from friendli_iac.core.journal import Entry
 from friendli_iac.core.replay import Known
 from friendli_iac.core.scene import Wish
 from friendli_iac.core.state import Applied, Fence
-from friendli_iac.engine.engine import ApplyOptions, Engine
+from friendli_iac.engine.engine import Engine
+from friendli_iac.engine.report import ApplyOptions
 from friendli_iac.errors import NotFound, Refused, UsageError
 from friendli_iac.executor.context import Context
 from friendli_iac.manifest.envelope import NAME

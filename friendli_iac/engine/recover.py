@@ -12,7 +12,8 @@ from dataclasses import dataclass
 from friendli_iac.core.journal import Entry
 from friendli_iac.core.replay import Known
 from friendli_iac.core.state import State
-from friendli_iac.engine.engine import ApplyOptions, Engine
+from friendli_iac.engine.engine import Engine
+from friendli_iac.engine.report import ApplyOptions
 from friendli_iac.errors import NotFound, Refused, SettleError, UsageError
 from friendli_iac.executor.context import Context
 from friendli_iac.executor.settle import mark_first_version, resolve

@@ -18,8 +18,9 @@ from friendli_iac.core.exchange import Exchange
 from friendli_iac.core.journal import Entry
 from friendli_iac.core.replay import replay
 from friendli_iac.core.state import State
-from friendli_iac.engine.engine import ApplyOptions, Engine
+from friendli_iac.engine.engine import Engine
 from friendli_iac.engine.guards import check_header
+from friendli_iac.engine.report import ApplyOptions
 from friendli_iac.errors import Refused, StateError, UsageError
 
 NOTHING = "Nothing was changed."

@@ -1,0 +1,65 @@
+"""How a session reaches its API: the token, and the embedded emulator."""
+
+from __future__ import annotations
+
+from contextlib import ExitStack
+from typing import TYPE_CHECKING
+
+from friendli_iac.cli.console import Console
+from friendli_iac.errors import AuthError, Cancelled, UsageError
+from friendli_iac.manifest import Project
+from friendli_iac.manifest.environments import FOLDER
+
+if TYPE_CHECKING:
+    from friendli_iac.cli.session import Session
+    from friendli_iac.clients.http import Http
+
+EMULATOR_TOKEN = "flp_emulator"
+
+
+def start_emulator(stack: ExitStack, project: Project) -> str:
+    """The address of an emulator that ends with `stack`."""
+    try:
+        from friendli_iac.emulator import Emulator
+    except ImportError as error:
+        raise UsageError(
+            "the emulator is not installed", next="pip install 'friendli-iac[emulator]'"
+        ) from error
+    folder = project.root / FOLDER / "emulator"
+    folder.mkdir(parents=True, exist_ok=True)
+    return stack.enter_context(Emulator(data=folder)).url
+
+
+def http_of(session: Session, console: Console) -> Http:
+    """The client of the session's API. AuthError without a token."""
+    from friendli_iac.clients.http import Http
+
+    token = EMULATOR_TOKEN if session.emulated else session.environ.get("FRIENDLI_TOKEN", "")
+    token = token.rstrip("\r\n")  # as `$(cat file)` in other shells, and some CI, leave it
+    console.hide(token)
+    if not token:
+        raise AuthError(
+            "FRIENDLI_TOKEN is not set",
+            safe="Nothing was sent.",
+            next="Make a personal API key (flp_…) in Friendli's web page and set FRIENDLI_TOKEN, "
+            "or try without one: --emulator. A pull request from a fork gets no secrets in CI: "
+            "friendli-iac validate needs none.",
+        )
+    headers = {"Authorization": f"Bearer {token}"}
+
+    def trace(method: str, path: str, status: int, seconds: float) -> None:
+        if console.verbosity:
+            console.err(f"{method} {path} {status or 'no answer'} {seconds * 1000:.0f} ms")
+
+    def sleep(seconds: float) -> None:
+        if session.stop.wait(seconds):  # Ctrl-C ends the pause before another attempt, too
+            raise Cancelled(
+                "stopped as asked, while waiting to ask the API again",
+                safe="What was sent is recorded.",
+                next="Run the command again: it goes on where this one stopped.",
+            )
+
+    http = Http(session.url, headers, secrets=(token,), trace=trace, sleep=sleep)
+    if session.team:
+        http.use_team(session.team)
+    return http
