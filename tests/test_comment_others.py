@@ -88,6 +88,31 @@ def test_another_job_took_it_for_old(project: Project, forge: FakeForge, token: 
     assert note.body == before
 
 
+def test_a_slow_job_takes_nothing_of_a_newer_push(
+    project: Project, forge: FakeForge, token: str
+) -> None:
+    """It looked at the pull request before that push."""
+    env = forge.github(project.root, 7, token)
+    plan(project, env, "staging.json", "--env", "staging", "--state", "file:staging.json")
+    assert project.run("comment", "staging.json", env=env).code == 0
+    [note] = forge.comments(7)
+    newer = note.body.replace(f"commit={forge.pulls[7].head}", f"commit={sha('newer')}")
+    assert newer != note.body
+    answer = forge.answer
+
+    def meanwhile(request: Request) -> Answer | None:
+        told = answer(request)
+        if request.path.endswith("/pulls/7") and note.body != newer:
+            forge.push(7, sha("newer"))
+            note.body = newer
+        return told
+
+    forge.answer = meanwhile  # type: ignore[method-assign]
+    plan(project, env, "prod.json", "--env", "prod", "--state", "file:prod.json")
+    assert project.run("comment", "prod.json", env=env).code == 0
+    assert note.body == newer
+
+
 def test_no_two_share_a_status(project: Project, forge: FakeForge, token: str) -> None:
     env = forge.github(project.root, 7, token)
     for name, more in (("a", ["--env", "b"]), ("a/b", []), ("'a:b'", []), ("a%3Ab", [])):

@@ -363,6 +363,21 @@ def test_what_one_environment_names_is_not_lost_to_the_others(
         assert said in told
 
 
+@pytest.mark.parametrize("base", [".", "**/*.yaml", "endpoints"])
+def test_a_folder_of_one_environment_within_the_base(project: Project, base: str) -> None:
+    """That is no mistake, whether the base is written out or not."""
+    settings = SETTINGS.replace("[endpoints/, templates.yaml]", f"['{base}']")
+    settings = settings.replace("[only-prod/]", "[endpoints/prod]")
+    project.write(settings.replace("    overlays: [overlays/staging]\n", ""), "friendli-iac.yaml")
+    project.write(CHAT.replace("name: chat", 'name: "chat-${var.most}"'), "endpoints/chat.yaml")
+    project.write(EVAL, "endpoints/prod/eval.yaml")
+    project.write(PROD.replace("name: chat", "name: chat-8"), "overlays/prod.yaml")
+    for name, found in (("staging", ["chat-2"]), ("prod", ["chat-8", "eval"])):
+        shown = project.run("render", "--env", name, "--format", "json")
+        assert shown.code == 0, shown
+        assert [one["metadata"]["name"] for one in shown.json["documents"]] == found
+
+
 def test_an_overlay_of_what_another_environment_has_for_itself(two: Project) -> None:
     two.write(SETTINGS.replace("[overlays/prod.yaml]", "[endpoints/over]"), "friendli-iac.yaml")
     name, patch = '"e-${var.most}"', STAGING_POLICY.replace("{policy: calm}", "{replicas: 2}")

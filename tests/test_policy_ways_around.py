@@ -93,9 +93,8 @@ def test_to_wake_takes_nothing_back(project: Project, emulator: Emulator) -> Non
 # --- what rests ---
 
 
-@pytest.mark.parametrize("word", ["sleeping", "terminated"])
-def test_what_rests_answers_for_what_it_takes_away(word: str, project: Project) -> None:
-    rests = f"  desired: {word}\n"
+def test_sleep_answers_for_what_it_takes_away(project: Project) -> None:
+    rests = "  desired: sleeping\n"
     applied(project, document(labels=OWNED, more=PROBE))
     platform(project, requireOwner=True, requireProbe=True, maxReplicas=1, allowedGpus=["H200"])
     project.write(document(more=rests))
@@ -103,6 +102,20 @@ def test_what_rests_answers_for_what_it_takes_away(word: str, project: Project) 
     assert (code, rules_of(found)) == (5, ["requireOwner", "requireProbe"])
     project.write(document(labels=OWNED, more=PROBE + rests))
     assert planned(project, "--detailed-exitcode") == (2, [])
+
+
+def test_an_end_waits_for_nothing_and_a_new_start_is_judged(project: Project) -> None:
+    rests = "  desired: terminated\n"
+    applied(project, document(labels=OWNED, more=PROBE))
+    platform(project, requireOwner=True, requireProbe=True)
+    project.write(document(more=rests))
+    code, found = planned(project)
+    assert (code, {one["level"] for one in found}) == (0, {"warn"})
+    assert [one["rule"] for one in found] == ["requireOwner", "requireProbe"]
+    applied(project, document(more=rests))
+    project.write(document())
+    code, found = planned(project)
+    assert (code, rules_of(found)) == (5, ["requireOwner", "requireProbe"])
 
 
 @pytest.mark.parametrize(

@@ -284,3 +284,48 @@ def test_a_commit_that_was_looked_up_is_not_looked_up_again(
         assert done.code == 0, done
         assert hub.requests == []
         assert len(writes(emulator)) == 3
+
+
+# --- what the options asked for ---
+
+
+@pytest.mark.parametrize("failing", ["PUT", "DELETE", "POST"])
+@pytest.mark.parametrize("way", ["approved", "saved"])
+def test_a_replacement_that_was_asked_for(
+    project: Project, emulator: Emulator, way: str, failing: str
+) -> None:
+    """The same line again goes on, wherever the first one was stopped."""
+    project.write(endpoint("a") + "---\n" + endpoint("b"))
+    assert project.apply().code == 0
+    project.write(endpoint("a") + "---\n" + endpoint("b", batch=128))
+    asked = ("--replace", "Endpoint/a")
+    found = project.run("plan", "--out", "p", "--format", "json", *asked).json["digest"]
+    line = ("p",) if way == "saved" else ("--approved", found, *asked)
+    emulator.fault(failing, ".*", nth=1, status=400, body={})
+    first = project.run("apply", *line, *ONE_BY_ONE)
+    assert first.code in (1, 4), first
+    emulator.clear_faults()
+    done = project.run("apply", *line, *ONE_BY_ONE)
+    assert done.code == 0, done
+    assert project.run("plan", "--detailed-exitcode").code == 0
+    assert len(emulator.endpoints()) == 2
+
+
+@pytest.mark.parametrize("way", ["approved", "saved"])
+def test_what_failed_before_and_is_tried_again(
+    project: Project, emulator: Emulator, way: str
+) -> None:
+    project.write(endpoint("a") + "---\n" + endpoint("b"))
+    assert project.apply().code == 0
+    project.write(endpoint("a") + "---\n" + endpoint("b", batch=128))
+    assert project.apply().code == 0
+    assert project.run("rollback", "Endpoint/b", "--yes", *FAST).code == 0
+    project.write(endpoint("a", maximum=4) + "---\n" + endpoint("b", batch=128))
+    asked = ("--retry-failed",)
+    found = project.run("plan", "--out", "p", "--format", "json", *asked).json["digest"]
+    line = ("p",) if way == "saved" else ("--approved", found, *asked)
+    emulator.fault("PUT", f"endpoint/{id_of(project, 'a')}$", nth=1, status=400, body={})
+    assert project.run("apply", *line, *ONE_BY_ONE).code == 1
+    emulator.clear_faults()
+    assert project.run("apply", *line, *ONE_BY_ONE).code == 0
+    assert project.run("plan", "--detailed-exitcode").code == 0

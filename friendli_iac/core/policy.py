@@ -2,7 +2,7 @@
 
 What makes things smaller, or takes them back, is never held up: sleep, terminate, fewer replicas,
 and going back to settings that were good. What they take away of what only we keep (labels, a
-probe, an expiry) is asked about all the same.
+probe, an expiry) is asked about all the same; where it ends, that is a warning.
 """
 
 from __future__ import annotations
@@ -113,6 +113,8 @@ def _of_change(rule: Rule, change: Change, case: Case) -> Iterator[Finding]:
         if better:
             message = f"{finding.message}; it was worse before"
             finding = replace(finding, level="warn", message=message)
+        elif change.action == "terminate":  # the end of a bill waits for nothing
+            finding = replace(finding, level="warn")
         yield finding
 
 

@@ -10,6 +10,8 @@ from dataclasses import replace
 from friendli_iac.core.plan import Plan
 from friendli_iac.core.planfile import from_json
 from friendli_iac.core.state import State
+from friendli_iac.engine.planning import Selection
+from friendli_iac.engine.resuming import made_anew
 from friendli_iac.errors import NotApproved, StalePlan
 
 
@@ -33,6 +35,17 @@ def rest_of_approved(
     except StalePlan as error:
         raise NotApproved(approved, plan.digest, [*settled, *error.moved]) from error
     return replace(rest, refusals=plan.refusals)
+
+
+def still_asked(state: State, selection: Selection, approved: str) -> Selection:
+    """`selection` without the replacements that a run of what was approved has made: a job that is
+    run again asks for them again.
+    """
+    made: set[str] = set()
+    for run in state.runs.values():
+        if approved and run.approved == approved and run.plan is not None:
+            made |= made_anew(state, from_json(run.plan))
+    return replace(selection, replace=tuple(a for a in selection.replace if a not in made))
 
 
 def _begun(state: State, plan: Plan, approved: str) -> Plan | None:

@@ -17,7 +17,7 @@ from friendli_iac.core.plan import Plan
 from friendli_iac.core.policy import rejudged
 from friendli_iac.core.replay import Known, replay
 from friendli_iac.core.state import State
-from friendli_iac.engine.approval import rest_of_approved
+from friendli_iac.engine.approval import rest_of_approved, still_asked
 from friendli_iac.engine.guards import (
     check_header,
     check_live,
@@ -183,6 +183,7 @@ class Engine:
             settled = self._settle(context)
 
             def planner(wishes: Wishes, selection: Selection, destroy: bool = False) -> Plan:
+                selection = still_asked(context.known.state, selection, approved)
                 return self._plan(context.known, lambda: wishes, selection, destroy)
 
             def check(plan: Plan, saved: bool = True, wanted: Plan | None = None) -> None:

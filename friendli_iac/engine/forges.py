@@ -100,7 +100,7 @@ def publish(forge: Forge, number: int, draft: Draft) -> Told:
         for other in own[1:]:
             _drop(forge, number, other.comment.id)
         if mark.commit and not newer:
-            _outdate_others(forge, pull, me, latest.comment.id, body)
+            _outdate_others(forge, pull, me, latest.comment.id, mark, body)
         why = f"a newer plan stands there, of {latest.mark.created}" if newer else ""
         return Told(latest.comment.url, head, why)
     raise FriendliIacError(
@@ -112,15 +112,22 @@ def publish(forge: Forge, number: int, draft: Draft) -> Told:
 
 def _outdate(forge: Forge, pull: Pull, me: str, mark: Mark, draft: Draft) -> Told:
     """Takes away what is of an older push. It is not known which plan failed: any of them is."""
-    older = [one for one in _plans(forge, pull.number, me) if one.mark.commit != pull.head]
+    older = [one for one in _plans(forge, pull.number, me) if _is_older(one.mark, mark, pull)]
     for one in older:
+        if forge.pull(pull.number).head != pull.head:
+            break
         body = words.body(replace(mark, of=one.mark.of), draft.words)
         forge.edit_comment(pull.number, one.comment.id, body)
     kept = "" if older else f"there is no comment on #{pull.number} that is out of date"
     return Told(older[0].comment.url if older else pull.url, mark.commit, kept)
 
 
-def _outdate_others(forge: Forge, pull: Pull, me: str, ours: int, body: str) -> None:
+def _is_older(one: Mark, ours: Mark, pull: Pull) -> bool:
+    """Whether it is of an older push than `ours`, as far as we know of pushes."""
+    return one.commit != pull.head and one.age <= ours.age
+
+
+def _outdate_others(forge: Forge, pull: Pull, me: str, ours: int, mark: Mark, body: str) -> None:
     """Takes away what is of an older push, beside `ours`. A job of another project may be about to
     replace it: so it is looked for anew before each edit, and where such a job was as quick with
     `ours`, that is written again.
@@ -135,14 +142,14 @@ def _outdate_others(forge: Forge, pull: Pull, me: str, ours: int, body: str) -> 
                 one
                 for one in there.values()
                 if one.comment.id not in {*tried, ours}
-                and one.mark.commit != pull.head
+                and _is_older(one.mark, mark, pull)
                 and one.mark.unfit != OUTDATED
             )
             one = next(older, None)
-            if one is None:
-                return
-            mark = replace(one.mark, digest="", unfit=OUTDATED)
-            id, text = one.comment.id, words.body(mark, lambda limit: words.outdated_words())
+            if one is None or forge.pull(pull.number).head != pull.head:
+                return  # what stands there may be of a push that we know nothing of
+            dated = replace(one.mark, digest="", unfit=OUTDATED)
+            id, text = one.comment.id, words.body(dated, lambda limit: words.outdated_words())
         tried.add(id)
         try:
             forge.edit_comment(pull.number, id, text)

@@ -110,17 +110,42 @@ def _planned_anew(
     """What would have to be done now for all that `rest` comes to, save for its deletes."""
     ends = [(Address.parse(c.address), c.after) for c in rest.pending_changes]
     wishes = {address: _Goal(address, after) for address, after in ends if after}
+    made = made_anew(known.state, rest)
+    asked = [c.address for c in rest.pending_changes if c.action == "replace" and not c.leftover]
+    selection = Selection(
+        complete=False,
+        replace=tuple(address for address in asked if address not in made),
+        retry_failed=any(change.unpins for change in rest.pending_changes),
+    )
     blank = replace(rest, changes=(), refusals=(), notes=())
     with Observer(known.state, apis, parallelism) as observer:
         return make_plan(
             known,
             lambda: wishes,
-            Selection(complete=False),
+            selection,
             observer,
             blank,
             now,
             preflight=_AsPlanned(),
         )
+
+
+def made_anew(state: State, plan: Plan) -> set[str]:
+    """What a run of the plan has replaced already, or has ended on the way to that: whoever asks
+    for a replacement has it, or is about to.
+    """
+    run = state.runs.get(plan.plan_id) or Run()
+    return {
+        change.address
+        for change in plan.pending_changes
+        if change.action == "replace"
+        and not change.leftover
+        and (
+            change.key in run.finished
+            or "create" in run.steps.get(change.key, [])
+            or change.address not in state.resources
+        )
+    }
 
 
 def _undone(state: State, change: Change, found: Change | None) -> str:

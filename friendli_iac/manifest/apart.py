@@ -4,8 +4,9 @@ would be taken for deleted everywhere else: that is told here, before anything i
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Sequence
-from pathlib import Path
+from pathlib import Path, PurePath
 
 from friendli_iac.errors import Problem
 from friendli_iac.manifest.choice import base_files, named_by
@@ -29,17 +30,22 @@ def check_apart(
     settings = project.document
     if settings is None:
         return
-    base = {path.resolve(): place for place, path in base_files(project)}
+    base: dict[Path, list[Keys]] = {}
+    for place, path in base_files(project):
+        base.setdefault(path.resolve(), []).append(place)
     overlays = [(name, place, path) for name, place, path in named_by(project, "overlays")]
     patches = {path.resolve() for _, _, path in overlays}
     told: set[Keys] = set()
     for name, place, path in named_by(project, "manifests"):
-        entry = base.get(path.resolve())
-        if entry and place not in told and path.resolve() not in patches:
-            told.add(place)
-            report.append(_in_both(settings, name, place, path, entry))
-    own = {path.resolve() for name, _, path in overlays if name == chosen.name}
-    theirs = [one for one in overlays if one[2].resolve() in base and one[2].resolve() not in own]
+        own = project.environments[name].manifests[int(place[-1])]
+        for entry in base.get(path.resolve(), ()):
+            if not entry or place in told or path.resolve() in patches:
+                continue
+            if not _has_a_folder(project, project.manifests[int(entry[-1])], own):
+                told.add(place)
+                report.append(_in_both(settings, name, place, path, entry))
+    ours = {path.resolve() for name, _, path in overlays if name == chosen.name}
+    theirs = [one for one in overlays if one[2].resolve() in base and one[2].resolve() not in ours]
     known = unreadable | {str(one.address) for one in declared}
     found = [
         (address, document, name, place)
@@ -50,10 +56,24 @@ def check_apart(
     if found:  # names with variables in them, and what others have for themselves
         known |= {address_of(one.document) for one in declared}
         known |= _apart(project)
+    shapes = [_shape(address) for address in known if "${" in address]
     for address, document, name, place in found:
-        if address not in known:
+        if address not in known and not any(shape.fullmatch(address) for shape in shapes):
             known.add(address)
             report.append(_lost(settings, name, place, document, address))
+
+
+def _has_a_folder(project: Project, base: str, own: str) -> bool:
+    """Whether an environment has a folder of its own, within what the base means: that is no
+    mistake.
+    """
+    named = PurePath(base)
+    return PurePath(own) not in (named, *named.parents) and (project.root / own).is_dir()
+
+
+def _shape(address: str) -> re.Pattern[str]:
+    """What an address can be whose variables have other values elsewhere."""
+    return re.compile(re.sub(r"\\\$\\\{.*?\\\}", ".*", re.escape(address)))
 
 
 def _apart(project: Project) -> set[str]:
