@@ -128,7 +128,9 @@ def _check_options(context: click.Context) -> None:
         )
     if given["expires"] is not None and given["expires"] <= 0:
         raise UsageError(
-            "--expires: a plan that has expired already helps nobody", safe="Nothing was sent."
+            "--expires: a plan that has expired already helps nobody",
+            safe="Nothing was sent.",
+            next="Say for how long it is good: --expires 24h.",
         )
     if given["all_environments"] and (given["out"] or by_hand):
         raise UsageError(

@@ -7,7 +7,6 @@ request can change.
 from __future__ import annotations
 
 import os
-import re
 import threading
 import time
 from collections.abc import Iterator, Mapping
@@ -16,10 +15,10 @@ from dataclasses import dataclass, field
 from functools import cached_property, lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, TextIO
-from urllib.parse import parse_qs, urlsplit
 
 import click
 
+from friendli_iac.cli.addresses import in_environment, server, shown
 from friendli_iac.cli.checkout import commit_id, project_name
 from friendli_iac.cli.connecting import http_of, start_emulator
 from friendli_iac.cli.console import Console
@@ -27,7 +26,7 @@ from friendli_iac.cli.environments import check_environment
 from friendli_iac.cli.options import SECONDS, Reading, Target
 from friendli_iac.errors import Cancelled, StateError, UsageError
 from friendli_iac.manifest import Environment, Manifest, Project, find_project, load_manifest
-from friendli_iac.manifest.environments import ENVIRONMENT, FOLDER
+from friendli_iac.manifest.environments import FOLDER
 from friendli_iac.resources.prices import LIST_PRICES
 
 if TYPE_CHECKING:  # what only some commands need is imported where they need it
@@ -200,20 +199,20 @@ class Session:
 
         def backend(where: str) -> Backend | None:
             try:
-                place = _place(where, self.environment)
-                if self.trusted and _server(place) not in ("", _server(self.state)):
+                place = in_environment(where, self.environment)
+                if self.trusted and server(place) not in ("", server(self.state)):
                     # Whoever names the state from outside does not trust the file with credentials.
                     raise UsageError(
                         "its server is named by friendli-iac.yaml alone: it is not asked"
                     )
                 return self.open(place, trusted=False)
             except (UsageError, StateError) as error:
-                self.console.err(f"note: the sibling state {_shown(where)}: {error}")
+                self.console.err(f"note: the sibling state {shown(where)}: {error}")
                 return None
 
         # Playing never mixes with production.
         named = () if self.emulated else self.project.siblings
-        return Siblings({_shown(where): backend(where) for where in named})
+        return Siblings({shown(where): backend(where) for where in named})
 
 
 def _stdin() -> str:
@@ -259,7 +258,7 @@ def opened(
             project=project,
             environ=environ,
             console=console,
-            state=where if any_environment and not name else _place(where, name),
+            state=where if any_environment and not name else in_environment(where, name),
             environment="" if emulated and not chosen else name,
             trusted=bool(target.state) and not emulated,
             api=EMULATOR if emulated else (target.base_url or DEFAULT_URL).rstrip("/"),
@@ -278,18 +277,6 @@ def opened(
         yield session
 
 
-def _shown(where: str) -> str:
-    """An address without what may be a secret in it."""
-    return re.sub(r"(?<=://).*@", "", where).partition("?")[0]
-
-
-def _server(where: str) -> str:
-    """The server that an address names; empty for a file and for the clouds' own."""
-    parts = urlsplit(where)
-    host = parts.netloc.rpartition("@")[2] if parts.scheme.startswith("postgres") else ""
-    return host or parse_qs(parts.query).get("endpoint", [""])[0]
-
-
 def _seconds(environ: Mapping[str, str], name: str, shortest: float) -> float | None:
     """The duration in a variable, None when it is not set. UsageError for what is none."""
     said = environ.get(name, "")
@@ -302,14 +289,3 @@ def _seconds(environ: Mapping[str, str], name: str, shortest: float) -> float | 
     if not shortest <= seconds <= 3600:
         raise UsageError(f"{name} is {said}: it is {shortest:.0f}s at least, and 1h at most")
     return seconds
-
-
-def _place(where: str, environment: str) -> str:
-    """The address with the environment in its place."""
-    if ENVIRONMENT in where and not environment:
-        raise UsageError(
-            f"the address of the state names {ENVIRONMENT}, and no environment is chosen",
-            safe="Nothing was sent.",
-            next="Say which one: --env NAME, or FRIENDLI_IAC_ENV.",
-        )
-    return where.replace(ENVIRONMENT, environment)
