@@ -10,12 +10,11 @@ from pathlib import Path
 
 from friendli_iac.emulator import Emulator
 
-from .forges import FakeForge
+from .forges import BOT, FakeForge
 from .harness import Project, writes
 from .repositories import EXAMPLE, Branch, Files, Repository, push_event, request_event, schedule
 from .workflows import Job, Runner
 
-BOT = "github-actions[bot]"
 # What no job may tell. Each has its place: the first two are sent to the API alone.
 CANARIES = {
     name: f"flp_canary-{name.lower().replace('_', '-')}-0123456789"

@@ -5,6 +5,7 @@ import pytest
 
 from friendli_iac.emulator import Emulator
 
+from .forges import BOT, FakeForge
 from .harness import Project
 
 
@@ -25,3 +26,17 @@ def emulator(instant_server: Emulator) -> Emulator:
 @pytest.fixture
 def project(tmp_path: Path, emulator: Emulator) -> Project:
     return Project(tmp_path / "project", emulator.url)
+
+
+@pytest.fixture
+def forge() -> Iterator[FakeForge]:
+    """GitHub and GitLab, with the pull request 7."""
+    with FakeForge() as forge:
+        forge.pull(7)
+        yield forge
+
+
+@pytest.fixture
+def token(forge: FakeForge) -> str:
+    """What a job of GitHub Actions has."""
+    return forge.account(BOT)

@@ -11,15 +11,14 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import json
-import socket
 import threading
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any, NamedTuple, Self
+from typing import Any, NamedTuple
 from urllib.parse import unquote
 
-import uvicorn
+from .served import Served
 
 GIB = 1_000_000_000
 CONFIG = {"architectures": ["LlamaForCausalLM"], "model_type": "llama", "torch_dtype": "bfloat16"}
@@ -88,7 +87,7 @@ class Answer(NamedTuple):
     body: bytes = b""
 
 
-class FakeHub:
+class FakeHub(Served):
     """`with FakeHub() as hub: hub.add("acme/model", model()); … hub.url …`.
 
     `down` is a status that every answer has, `delay` seconds before each answer (`slow_files`: of a
@@ -213,26 +212,9 @@ class FakeHub:
         body = b"" if request.method == "HEAD" else body
         await send({"type": "http.response.body", "body": body})
 
-    def __enter__(self) -> Self:
-        listener = socket.create_server(("127.0.0.1", 0))
-        self.url = f"http://127.0.0.1:{listener.getsockname()[1]}"
-        config = uvicorn.Config(
-            self, lifespan="off", log_config=None, log_level="critical", access_log=False,
-            ws="none", loop="asyncio", http="h11", timeout_graceful_shutdown=1,
-        )  # fmt: skip
-        self._server = uvicorn.Server(config)
-        self._thread = threading.Thread(
-            target=self._server.run, kwargs={"sockets": [listener]}, name="fake-hub"
-        )
-        self._thread.start()
-        while not self._server.started and self._thread.is_alive():
-            time.sleep(0.001)
-        return self
-
     def __exit__(self, *_: object) -> None:
         self._released.set()
-        self._server.should_exit = True
-        self._thread.join()
+        super().__exit__()
 
 
 def _readable(repo: Repo, request: Request) -> bool:

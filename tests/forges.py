@@ -18,17 +18,13 @@ from __future__ import annotations
 import asyncio
 import json
 import re
-import socket
-import threading
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, Self
+from typing import Any
 from urllib.parse import parse_qs, unquote
-
-import uvicorn
 
 from tests.forges_data import (
     PROJECT,
@@ -44,12 +40,25 @@ from tests.forges_data import (
 )
 from tests.forges_github import GitHubApi
 from tests.forges_gitlab import GitLabApi
+from tests.served import Served
 
-__all__ = ["PROJECT", "REPO", "WRITE", "FakeForge", "IssueRecord", "Note", "PullRequest", "sha"]
+__all__ = [
+    "BOT",
+    "PROJECT",
+    "REPO",
+    "WRITE",
+    "FakeForge",
+    "IssueRecord",
+    "Note",
+    "PullRequest",
+    "sha",
+]
+
+BOT = "github-actions[bot]"  # whom the jobs of GitHub Actions write as
 
 
 @dataclass
-class FakeForge:
+class FakeForge(Served):
     """See the top of this file."""
 
     accounts: dict[str, tuple[str, frozenset[str]]] = field(default_factory=dict)
@@ -255,23 +264,3 @@ class FakeForge:
         await send({"type": "http.response.start", "status": status, "headers": encoded})
         await send({"type": "http.response.body", "body": body, "more_body": answer is None})
         await asyncio.sleep(0)
-
-    def __enter__(self) -> Self:
-        listener = socket.create_server(("127.0.0.1", 0))
-        self.url = f"http://127.0.0.1:{listener.getsockname()[1]}"
-        config = uvicorn.Config(
-            self, lifespan="off", log_config=None, log_level="critical", access_log=False,
-            ws="none", loop="asyncio", http="h11", timeout_graceful_shutdown=1,
-        )  # fmt: skip
-        self._server = uvicorn.Server(config)
-        self._thread = threading.Thread(
-            target=self._server.run, kwargs={"sockets": [listener]}, name="fake-forge"
-        )
-        self._thread.start()
-        while not self._server.started and self._thread.is_alive():
-            time.sleep(0.001)
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._server.should_exit = True
-        self._thread.join()

@@ -3,26 +3,11 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
 
 import pytest
 
-from tests.forges import FakeForge, Note, sha
+from tests.forges import BOT, FakeForge, Note, sha
 from tests.harness import Project, Result, endpoint
-
-BOT = "github-actions[bot]"
-
-
-@pytest.fixture
-def forge() -> Iterator[FakeForge]:
-    with FakeForge() as forge:
-        forge.pull(7)
-        yield forge
-
-
-@pytest.fixture
-def token(forge: FakeForge) -> str:
-    return forge.account(BOT)
 
 
 @pytest.fixture

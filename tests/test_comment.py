@@ -3,23 +3,14 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from tests.forges import REPO, FakeForge, sha
+from tests.forges import BOT, REPO, FakeForge, sha
 from tests.harness import TOKEN, Project, Result, endpoint
 
-BOT = "github-actions[bot]"
 ADD = f"POST /repos/{REPO}/issues/7/comments"
-
-
-@pytest.fixture
-def forge() -> Iterator[FakeForge]:
-    with FakeForge() as forge:
-        forge.pull(7)
-        yield forge
 
 
 @pytest.fixture
@@ -27,11 +18,6 @@ def project(project: Project) -> Project:
     project.write("name: shop\nmanifests: [endpoints/]\n", "friendli-iac.yaml")
     project.write(endpoint(), "endpoints/chat.yaml")
     return project
-
-
-@pytest.fixture
-def token(forge: FakeForge) -> str:
-    return forge.account(BOT)
 
 
 def plan(project: Project, env: dict[str, str], name: str = "plan.json", *more: str) -> Path:

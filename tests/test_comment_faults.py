@@ -7,25 +7,16 @@ import re
 import signal
 import subprocess
 import time
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
 
 from friendli_iac.review.comment import Mark, key
-from tests.forges import REPO, FakeForge, sha
+from tests.forges import BOT, REPO, FakeForge, sha
 from tests.harness import TOKEN, Project, Result, endpoint
 
-BOT = "github-actions[bot]"
 COMMENTS = f"/repos/{REPO}/issues/7/comments"
 NOW = {"Retry-After": "0"}  # a limit that is over at once, for tests do not wait
-
-
-@pytest.fixture
-def forge() -> Iterator[FakeForge]:
-    with FakeForge() as forge:
-        forge.pull(7)
-        yield forge
 
 
 @pytest.fixture

@@ -2,21 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
 import pytest
 
 from tests.forges import FakeForge, sha
 from tests.forges_data import Answer, Request
 from tests.harness import Project, endpoint
-from tests.test_comment import BOT, comment, plan
-
-
-@pytest.fixture
-def forge() -> Iterator[FakeForge]:
-    with FakeForge() as forge:
-        forge.pull(7)
-        yield forge
+from tests.test_comment import comment, plan
 
 
 @pytest.fixture
@@ -24,11 +15,6 @@ def project(project: Project) -> Project:
     project.write("name: shop\nmanifests: [endpoints/]\n", "friendli-iac.yaml")
     project.write(endpoint(), "endpoints/chat.yaml")
     return project
-
-
-@pytest.fixture
-def token(forge: FakeForge) -> str:
-    return forge.account(BOT)
 
 
 def test_a_narrowed_plan_says_so(project: Project, forge: FakeForge, token: str) -> None:

@@ -6,10 +6,8 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.forges import REPO, FakeForge, IssueRecord
+from tests.forges import BOT, REPO, FakeForge, IssueRecord
 from tests.harness import TOKEN, Project, Result
-
-BOT = "github-actions[bot]"
 
 
 @pytest.fixture
