@@ -9,6 +9,7 @@
     │   └── Unreachable         1   no usable answer came: whether it took effect is unknown
     ├── RolloutFailed           4   what was sent does not serve: a person must look
     ├── RolledBack             10   what was sent does not serve; what served before does
+    ├── ByHand                 11   all is done but what a person must do by hand
     ├── StateError              1   the state or its journal cannot be read or written
     │   ├── StateDenied         3   not with these credentials
     │   └── LockLost            7   somebody else took the lock over while we worked
@@ -147,6 +148,12 @@ class RolledBack(FriendliIacError):
     """What was sent does not serve, and the settings from before do again, or still."""
 
     exit_code = 10
+
+
+class ByHand(FriendliIacError):
+    """Everything was done but what no API can do, and a person has not done yet."""
+
+    exit_code = 11
 
 
 class StateError(FriendliIacError):

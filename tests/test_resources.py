@@ -109,7 +109,7 @@ def test_what_the_api_never_gave_is_not_sent(emulator: Emulator) -> None:
 def test_what_alternatives_were_written_is_told_by_their_keys() -> None:
     with pytest.raises(ValidationError, match="huggingFace and uploaded exclude each other"):
         Model.model_validate({"huggingFace": {"repo": "a"}, "uploaded": {"id": "b"}})
-    with pytest.raises(ValidationError, match="one of huggingFace, uploaded is required"):
+    with pytest.raises(ValidationError, match="one of huggingFace, uploaded, wandb is required"):
         Model.model_validate({})
 
 

@@ -22,7 +22,8 @@ Exit codes:
   0 done, or no changes      1 error                  2 changes (plan --detailed-exitcode), drift
   3 authentication           4 partly applied         5 refused by protection or policy
   6 stale plan               7 locked                 8 cancelled
-  9 timed out               10 rolled back           64 wrong usage
+  9 timed out               10 rolled back           11 a manual step is left
+ 64 wrong usage
 """
 
 

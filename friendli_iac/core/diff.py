@@ -12,7 +12,7 @@ from typing import Any
 from friendli_iac.core.canonical import canonical_json
 from friendli_iac.core.state import Applied
 from friendli_iac.resources.base import Kind
-from friendli_iac.resources.spec import Leaf, Spec, copied, drop_path, get_path, leaves, overlay
+from friendli_iac.resources.spec import Leaf, Spec, copied, drop_path, leaves, overlay
 
 # The source of a value that no manifest says: a default of ours, or what we sent before.
 DEFAULT, KEPT = "(default)", "(as sent before)"
@@ -125,7 +125,7 @@ def difference(
     """
     marks = leaves(kind.model)
     before = current(kind, applied, live, unproved=unproved, unknown=unknown_since is not None)
-    asked = _without_ignored(wanted, exists=live is not None)
+    asked = _without_ignored(kind, wanted, exists=live is not None)
     remote = keep(kind, before, lambda leaf: not leaf.local)
     target = kind.complete(overlay(kind.model, kind.inheritable(remote, asked), asked))
     paths = changed_paths(kind, before, target)
@@ -175,8 +175,8 @@ def current(
     return overlay(kind.model, ours, live) if unknown else overlay(kind.model, live, ours)
 
 
-def _without_ignored(wanted: Spec, *, exists: bool) -> Spec:
-    ignored = get_path(wanted, "lifecycle.ignoreChanges", [])
+def _without_ignored(kind: Kind, wanted: Spec, *, exists: bool) -> Spec:
+    ignored = kind.left_alone(wanted)
     if not exists or not ignored:
         return wanted
     asked = copied(wanted)

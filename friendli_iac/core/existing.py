@@ -76,7 +76,7 @@ def existing(
         cost_after = before
     elif action == "terminate":
         cost_after = NOTHING
-    steps = kind.steps(action, observed, target)
+    steps = kind.steps(action, observed, target, [field.path for field in sent])
     leftover = False
     if resource.deposed and _is_kept(resource.deposed, target):
         notes = (
@@ -101,7 +101,7 @@ def existing(
         reason,
         steps=steps,
         id=resource.id,
-        project=target["project"],
+        project=kind.place(target),
         name=target["name"],
         after=None if action == "no-op" else goal,
         fields=() if action == "no-op" else fields,

@@ -11,6 +11,7 @@ from friendli_iac.core.diff import FieldChange
 from friendli_iac.core.finding import Finding
 from friendli_iac.core.preflight import Check
 from friendli_iac.core.state import Applied, Fence, Pin, Trial
+from friendli_iac.resources.advice import Manual
 from friendli_iac.resources.base import Action, Step
 
 # What an action does to the people who call the resource.
@@ -90,6 +91,8 @@ class Change:
     asleep: bool = False
     overdue: bool = False  # it has expired, and may end
     restorable: bool = True  # whether what was before can be sent again
+    manual: tuple[Manual, ...] = ()  # what a person must do beside it
+    beware: tuple[str, ...] = ()  # warnings of the kind itself
 
     @property
     def impact(self) -> str:

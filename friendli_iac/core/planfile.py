@@ -20,6 +20,7 @@ from friendli_iac.core.preflight import Check
 from friendli_iac.core.state import Applied, Fence, Pin, trial_from_json
 from friendli_iac.core.warnings import warnings
 from friendli_iac.errors import Refused, StalePlan, UsageError
+from friendli_iac.resources.advice import Manual
 
 FORMAT_VERSION = "1.0"
 KEY = "FRIENDLI_IAC_PLAN_KEY"
@@ -158,6 +159,7 @@ def _change_as_json(change: Change) -> dict[str, Any]:
         "pin": asdict(change.pin) if change.pin else None,
         "held": vars(change.held) if change.held else None,
         "checks": [vars(check) for check in change.checks],
+        "manual": [vars(manual) for manual in change.manual],
         "impact": change.impact,
         "warnings": list(warnings(change)),
     }
@@ -177,6 +179,10 @@ def _change(document: Mapping[str, Any]) -> Change:
     if held := fields["held"]:
         fields["held"] = Hold(**{**held, "places": tuple(held["places"])})
     fields["checks"] = tuple(Check(**check) for check in fields["checks"])
-    for key in ("steps", "waits_for", "behind", "notes", "cost_before", "cost_after"):
+    fields["manual"] = tuple(
+        Manual(**{**one, "values": tuple((label, value) for label, value in one["values"])})
+        for one in fields["manual"]
+    )
+    for key in ("steps", "waits_for", "behind", "notes", "beware", "cost_before", "cost_after"):
         fields[key] = tuple(fields[key]) if fields[key] is not None else None
     return Change(**fields)

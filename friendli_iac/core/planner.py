@@ -121,7 +121,7 @@ def _missing(scene: Scene, kind: Kind, wish: Wish, resource: Resource | None) ->
     calm = left is not None and left.stage not in HOLDS_ALL
     spec = held_off(left, wish.spec) if left and calm else wish.spec
     found = difference(kind, wanted=spec, applied=Applied({}), live=None)
-    address, name, project = str(wish.address), found.target["name"], found.target["project"]
+    address, name, project = str(wish.address), found.target["name"], kind.place(found.target)
     ends = get_path(found.target, "lifecycle.expires")
     since = (resource.created if resource else 0.0) or scene.now
     expired = is_over(ends, since, scene.now)

@@ -32,7 +32,7 @@ def good_settings(kind: Kind, prior: Applied, failed: Applied) -> Applied:
     if "rollout" in own and "probe" in prior.spec.get("rollout", {}):
         own["rollout"] = {**own["rollout"], "probe": prior.spec["rollout"]["probe"]}
     own.pop("versionComment", None)  # it is about the version that failed
-    for path in get_path(own, "lifecycle.ignoreChanges", []):  # others set it: it stays as it is
+    for path in kind.left_alone(own):  # others set it: it stays as it is
         drop_path(sent, path)
         if (live := get_path(failed.spec, path)) is not None:
             set_path(sent, path, copied(live) if isinstance(live, dict) else live)

@@ -27,7 +27,8 @@ def warnings(change: Change) -> tuple[str, ...]:
     """The warnings of one change, most severe first; empty when nothing is done."""
     if change.action == "no-op":
         return ()
-    return (*_clients(change), *_version(change), *_weights(change), *_later(change))
+    said = (*_clients(change), *_version(change), *_weights(change), *_later(change))
+    return (*said, *change.beware)
 
 
 def _clients(change: Change) -> Iterator[str]:

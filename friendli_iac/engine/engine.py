@@ -25,6 +25,7 @@ from friendli_iac.engine.guards import (
     check_prices,
     check_state,
 )
+from friendli_iac.engine.linking import Linker
 from friendli_iac.engine.observe import Observer
 from friendli_iac.engine.planning import Selection, Wishes, make_plan
 from friendli_iac.engine.preflight import Preflight
@@ -69,6 +70,7 @@ class Engine:
     on_team: Callable[[str], None] = lambda team: None
     siblings: Siblings = field(default_factory=Siblings)
     preflight: Preflight = field(default_factory=Preflight)
+    linker: Linker = field(default_factory=Linker)
     prices: Prices = LIST_PRICES
     policies: tuple[Policy, ...] = ()
     override: Callable[[], str] = str  # why what is denied is done; asked when secrets are known
@@ -145,6 +147,7 @@ class Engine:
                     self.clock.now(),
                     self.siblings,
                     self.preflight,
+                    self.linker,
                     self.prices,
                     self.policies,
                 )

@@ -29,7 +29,7 @@ class Observer:
         self.live: dict[str, Observed | None] = {}
         self.listed: dict[Place, dict[str, Observed]] = {}
         self._state = state
-        self._apis = apis
+        self.apis = apis
         self._pool = ThreadPoolExecutor(parallelism, thread_name_prefix="read")
         self._lists: dict[Place, Future[dict[str, Observed]]] = {}
         self._fetched: dict[str, Future[Mapping[str, Any] | None]] = {}
@@ -90,7 +90,7 @@ class Observer:
 
         def version(item: tuple[str, Observed]) -> int | None:
             kind = KINDS[Address.parse(item[0]).kind]
-            return kind.newest_version(self._apis[kind.name], item[1].id)
+            return kind.newest_version(self.apis[kind.name], item[1].id)
 
         numbers = self._pool.map(version, asked)
         for (address, observed), number in zip(asked, numbers, strict=True):
@@ -112,7 +112,7 @@ class Observer:
         def read(item: tuple[str, str, Observed]) -> Observed | None:
             kind, id, listed = item
             try:
-                return KINDS[kind].combine(id, KINDS[kind].fetch(self._apis[kind], id), listed)
+                return KINDS[kind].combine(id, KINDS[kind].fetch(self.apis[kind], id), listed)
             except NotFound:  # it went away between the list and now
                 return None
 
@@ -126,12 +126,12 @@ class Observer:
         return found
 
     def _list(self, kind: str, project: str) -> dict[str, Observed]:
-        return KINDS[kind].list(self._apis[kind], project)
+        return KINDS[kind].list(self.apis[kind], project)
 
     def _fetch(self, address: str, id: str) -> Mapping[str, Any] | None:
         kind = Address.parse(address).kind
         try:
-            return KINDS[kind].fetch(self._apis[kind], id)
+            return KINDS[kind].fetch(self.apis[kind], id)
         except NotFound:
             return None
 
@@ -148,7 +148,7 @@ class Observer:
         if fetched is None:
             return None
         if listed is None:  # the list may lag behind: what can be read is there
-            observed = kind.read(self._apis[kind.name], id)
+            observed = kind.read(self.apis[kind.name], id)
         else:
             observed = kind.combine(id, fetched, listed)
         if self._state.team and observed.team and observed.team != self._state.team:

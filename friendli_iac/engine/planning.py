@@ -19,10 +19,13 @@ from friendli_iac.core.scene import Decision, Rollback, Scene, Wish
 from friendli_iac.core.selection import select
 from friendli_iac.core.state import State
 from friendli_iac.core.strangers import unmanaged
+from friendli_iac.engine.advising import advised
+from friendli_iac.engine.linking import Linker
 from friendli_iac.engine.observe import Observer
 from friendli_iac.engine.preflight import Preflight
 from friendli_iac.engine.siblings import Siblings
 from friendli_iac.errors import Refused
+from friendli_iac.resources import KINDS
 from friendli_iac.resources.base import Address
 from friendli_iac.resources.policy import Policy
 from friendli_iac.resources.prices import LIST_PRICES, Prices
@@ -67,6 +70,7 @@ def make_plan(
     now: float,
     siblings: Siblings | None = None,
     preflight: Preflight | None = None,
+    linker: Linker | None = None,
     prices: Prices = LIST_PRICES,
     policies: Sequence[Policy] = (),
 ) -> Plan:
@@ -82,10 +86,12 @@ def make_plan(
         observer.expect(state.resources)
     wanted = {str(address): wish for address, wish in read_wishes().items()}
     chosen = sorted(_chosen(state, wanted, selection))
-    as_written, preflight = wanted, preflight or Preflight()
+    as_written, preflight, linker = wanted, preflight or Preflight(), linker or Linker()
     if not selection.rollbacks:  # a version from before is exact as it is
         wanted = preflight.lock(wanted, state, chosen)
-    places = {(Address.parse(a).kind, wanted[a].spec["project"]) for a in chosen if a in wanted}
+        wanted = linker.linked(wanted, state, chosen, frozenset(selection.replace))
+    kinds = {a: KINDS[Address.parse(a).kind] for a in chosen if a in wanted}
+    places = {(kind.name, kind.place(wanted[a].spec)) for a, kind in kinds.items()}
     scene = Scene(
         state,
         now=now,
@@ -121,6 +127,7 @@ def make_plan(
     made = assemble(
         scene, decisions.values(), live=observer.live, listed=observer.listed, blank=blank
     )
+    made = advised(made, state, observer.live, observer.apis)
     made = replace(
         made if selection.rollbacks else preflight.checked(made),
         # With -f, what the files said cannot be told from the project later on.

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from typing import TypeVar
 
 from friendli_iac.clients.hub import DEADLINE, Hub, Wanted
@@ -21,45 +21,16 @@ from friendli_iac.core.preflight import (
 )
 from friendli_iac.core.scene import Wish
 from friendli_iac.core.state import Resource, State
+from friendli_iac.engine.linking import Linked
 from friendli_iac.errors import UsageError
 from friendli_iac.resources.base import Address
-from friendli_iac.resources.spec import BLANK, Spec, copied, get_path, parse_duration, set_path
+from friendli_iac.resources.spec import BLANK, Spec, copied, get_path, set_path
+from friendli_iac.resources.values import parse_duration
 
 SWITCH = "FRIENDLI_IAC_PREFLIGHT"
 TIMEOUT = "FRIENDLI_IAC_PREFLIGHT_TIMEOUT"
 
 Key = TypeVar("Key", Address, str)
-
-
-@dataclass(frozen=True)
-class Locked:
-    """A wish whose revision is a commit. `asked` is what the manifest said instead, by path; empty
-    text where it said nothing.
-    """
-
-    wish: Wish
-    spec: Spec
-    asked: dict[str, str] = field(default_factory=dict)
-
-    @property
-    def address(self) -> Address:
-        return self.wish.address
-
-    @property
-    def labels(self) -> dict[str, str]:
-        return self.wish.labels
-
-    @property
-    def depends_on(self) -> tuple[Address, ...]:
-        return self.wish.depends_on
-
-    def source(self, path: str = "") -> object:
-        """Where it was written."""
-        return self.wish.source(path)
-
-    def wrote(self, path: str) -> bool:
-        """Whether the user wrote it."""
-        return self.wish.wrote(path)
 
 
 @dataclass(frozen=True)
@@ -241,7 +212,7 @@ def _in_its_own_words(resource: Resource, wish: Wish) -> Wish:
     if REVISION not in resource.applied.asked:
         return wish
     said = get_path(wish.spec, REVISION) or ""
-    return Locked(wish, wish.spec, {**wish.asked, REVISION: said})
+    return Linked(wish, wish.spec, {**wish.asked, REVISION: said})
 
 
 def _with_commit(wish: Wish, commit: str | None, asked: Mapping[str, str]) -> Wish:
@@ -250,4 +221,4 @@ def _with_commit(wish: Wish, commit: str | None, asked: Mapping[str, str]) -> Wi
         return wish
     spec = copied(wish.spec)
     set_path(spec, REVISION, commit)
-    return Locked(wish, spec, {**wish.asked, REVISION: asked[REVISION]})
+    return Linked(wish, spec, {**wish.asked, REVISION: asked[REVISION]})

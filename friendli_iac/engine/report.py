@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from friendli_iac.core.plan import Plan
-from friendli_iac.errors import Refused, RolledBack, RolloutFailed, TimedOut
+from friendli_iac.errors import ByHand, Refused, RolledBack, RolloutFailed, TimedOut
 from friendli_iac.executor.run import Outcome
 
 
@@ -37,8 +37,9 @@ class Report:
 
 def exit_code(outcomes: Sequence[Outcome], *, held: bool = False) -> int:
     """0 when all is applied; 8 when stopped; 4 when some changes took and others failed, or a
-    person must look; 9 when time ran out; 10 when what failed was rolled back; 5 when something is
-    `held` off; in this order. Otherwise the first error's own.
+    person must look; 9 when time ran out; 10 when what failed was rolled back; 11 when a person
+    must do something by hand; 5 when something is `held` off; in this order. Otherwise
+    the first error's own.
     """
     if any(o.result == "cancelled" for o in outcomes):
         return 8
@@ -53,4 +54,6 @@ def exit_code(outcomes: Sequence[Outcome], *, held: bool = False) -> int:
         return RolloutFailed.exit_code  # with --no-wait: what goes first was not waited for
     if any(o.result == "rolled back" for o in outcomes):
         return RolledBack.exit_code
+    if any(o.result == "by hand" for o in outcomes):
+        return ByHand.exit_code
     return Refused.exit_code if held else 0

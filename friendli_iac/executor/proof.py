@@ -12,7 +12,8 @@ from friendli_iac.executor.probe import Answer
 from friendli_iac.resources.alternatives import replaced
 from friendli_iac.resources.base import Kind, Observed
 from friendli_iac.resources.rollout import Rollout
-from friendli_iac.resources.spec import format_duration, leaves
+from friendli_iac.resources.spec import leaves
+from friendli_iac.resources.values import format_duration
 
 
 @dataclass(frozen=True)

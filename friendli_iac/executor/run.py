@@ -15,6 +15,7 @@ from friendli_iac.core.planfile import to_json
 from friendli_iac.core.policy import override_of
 from friendli_iac.core.state import Resource
 from friendli_iac.errors import (
+    ByHand,
     Cancelled,
     FriendliIacError,
     RolledBack,
@@ -29,14 +30,20 @@ from friendli_iac.executor.look import look, wait_for
 from friendli_iac.executor.proof import Served, version_is_needed
 from friendli_iac.resources.base import Health, Step
 
-Result = Literal["applied", "sent", "failed", "rolled back", "timed out", "cancelled", "skipped"]
+Result = Literal[
+    "applied", "sent", "by hand", "failed", "rolled back", "timed out", "cancelled", "skipped"
+]  # fmt: skip
+# After which what waits for it may begin.
+GOES_ON = ("applied", "by hand", "sent")
 # What can only be done to what serves.
 AFTER_PROOF = ("sleep",)
 
 
 @dataclass(frozen=True)
 class Outcome:
-    """What came of one change. `sent`: without waiting. `touched`: some request was accepted."""
+    """What came of one change. `sent`: without waiting. `by hand`: all is done but what a person
+    must do. `touched`: some request was accepted.
+    """
 
     address: str
     action: str
@@ -94,7 +101,7 @@ def execute(
                 if outcomes[address].error and not continue_on_error:
                     halted = True
     # What was approved and only sent is gone on with: nobody is asked once more to wait for it.
-    ended = ("applied",) if approved else ("applied", "sent")
+    ended = ("applied", "by hand") if approved else ("applied", "by hand", "sent")
     if all(outcome.result in ended for outcome in outcomes.values()):
         with suppress(StateError):  # the commit says it, too, or leaves it where it can be pushed
             context.write(Entry("complete", context.clock.now(), plan=plan.plan_id))
@@ -127,11 +134,11 @@ def _blocker(
     """Why this change must not begin any more; None when nothing stands against it."""
     for needed in _before(change, changes):
         outcome = outcomes.get(needed)
-        if needed in change.waits_for and outcome and outcome.result in ("applied", "sent"):
+        if needed in change.waits_for and outcome and outcome.result in GOES_ON:
             continue
         if outcome and outcome.result == "sent":
             return f"{needed} was sent and not waited for, and goes first"
-        if outcome and outcome.result != "applied":
+        if outcome and outcome.result not in ("applied", "by hand"):
             if needed in change.waits_for:
                 return f"it waits for {needed}, which was not applied"
             if needed in change.behind:
@@ -167,6 +174,9 @@ def _carry_out(context: Context, plan: Plan, change: Change, no_wait: bool) -> O
     except TimedOut as error:
         context.tell("failed", change.address, str(error))
         return outcome("timed out", str(error), error)
+    except ByHand as error:
+        context.tell("failed", change.address, str(error))
+        return outcome("by hand", str(error), error)
     except RolledBack as error:
         context.tell("failed", change.address, str(error))
         return outcome("rolled back", str(error), error)

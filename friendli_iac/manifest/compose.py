@@ -19,12 +19,12 @@ from friendli_iac.resources.spec import (
     SpecModel,
     copied,
     drop_path,
-    format_duration,
     get_path,
     leaves,
     set_path,
     submodel,
 )
+from friendli_iac.resources.values import format_duration
 
 WIDTH = 96  # columns of a comment
 

@@ -148,7 +148,7 @@ class Layering:
         """Origins over one another, the first on top, with what all documents of a kind share."""
         model = MODELS[address.kind]
         below = [self._defaults[address.kind]] if address.kind in self._defaults else []
-        if self._project and "project" in leaves(model) and not model.PARTIAL:
+        if self._project and model.IN_PROJECT and not model.PARTIAL:
             below.insert(0, self._project)
         every = (*said, *below)
         return Said(

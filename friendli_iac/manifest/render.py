@@ -10,7 +10,8 @@ from friendli_iac.manifest.envelope import API_VERSION
 from friendli_iac.manifest.model import Declared
 from friendli_iac.manifest.spelling import literal, scalar
 from friendli_iac.resources import KINDS
-from friendli_iac.resources.spec import Spec, SpecModel, format_duration, leaves, submodel
+from friendli_iac.resources.spec import Spec, SpecModel, leaves, submodel
+from friendli_iac.resources.values import format_duration
 
 DEFAULT = "(default)"  # nobody wrote it: friendli-iac always manages it
 

@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from functools import cached_property
 from graphlib import CycleError, TopologicalSorter
+from itertools import pairwise
 
 from friendli_iac.errors import Problem
 from friendli_iac.manifest.document import Document, Keys
@@ -15,7 +16,7 @@ from friendli_iac.manifest.layering import WITH_F, Checked, references
 from friendli_iac.manifest.model import Declared, Manifest, Source, origins
 from friendli_iac.resources import KINDS
 from friendli_iac.resources.base import Address
-from friendli_iac.resources.spec import get_path, set_path
+from friendli_iac.resources.spec import Spec, copied, get_path, leaves, set_path
 
 
 def resolve(checked: Sequence[Checked], report: list[Problem], *, complete: bool) -> Manifest:
@@ -32,6 +33,7 @@ class _Resolver:
         self._report, self._complete = report, complete
         self._all = checked
         self._known: dict[Address, Checked] = {}
+        self._needed_by: dict[Address, list[Address]] = {}
 
     def manifest(self) -> Manifest:
         for one in self._all:
@@ -82,15 +84,53 @@ class _Resolver:
                 layers = (*layers[:above], *mounted, *layers[above:])
         if spec is None:
             return None
+        spec = self._with_parts(one, spec)
         spec = KINDS[address.kind].desired(address, spec)
-        needs = tuple(one.depends_on)
+        named = self._needed_by.setdefault(address, self._needed(one))
+        needs = tuple(dict.fromkeys([*one.depends_on, *named]))
         return Declared(address, spec, one.labels, needs, layers, one.documents)
 
-    def _dangling(self, one: Checked, path: str, kind: str, name: str) -> None:
+    def _with_parts(self, one: Checked, spec: Spec) -> Spec:
+        """`spec` with a block for each template that it lists by name."""
+        for leaf in leaves(KINDS[one.address.kind].model).values():
+            names = get_path(spec, leaf.path) if leaf.parts else None
+            if leaf.parts is None or names is None:
+                continue
+            blocks = []
+            for index, name in enumerate(names):
+                template = self._known.get(Address(leaf.parts, name))
+                if template is None:
+                    self._dangling(one, leaf.path, leaf.parts, name, index)
+                elif template.spec is not None:
+                    blocks.append({"name": name, **copy.deepcopy(template.spec)})
+            spec = copied(spec)
+            set_path(spec, leaf.path, blocks)
+        return spec
+
+    def _needed(self, one: Checked) -> list[Address]:
+        """The resources that the fields of a specification name."""
+        found = []
+        for leaf in leaves(KINDS[one.address.kind].model).values():
+            said = get_path(one.spec or {}, leaf.path) if leaf.needs else None
+            if leaf.needs is None or said is None:
+                continue
+            for name in said if isinstance(said, list) else [said]:
+                if Address(leaf.needs, name) in self._known:
+                    found.append(Address(leaf.needs, name))
+                elif self._complete:
+                    self._dangling(one, leaf.path, leaf.needs, name)
+                else:
+                    found.append(Address(leaf.needs, name))
+        return found
+
+    def _dangling(
+        self, one: Checked, path: str, kind: str, name: str, index: int | None = None
+    ) -> None:
         near = self._guesses.near(name, self._names.get(kind, []))
         remedy = near or f"add a document with kind: {kind}"
         remedy += "" if self._complete else WITH_F
-        document, written = next(origins(one.layers, tuple(path.split("."))))
+        keys: Keys = (*path.split("."), *([] if index is None else [index]))
+        document, written = next(origins(one.layers, keys))
         message = f"there is no {kind} {name}"
         self._report.append(document.problem("dangling-reference", message, written, remedy=remedy))
 
@@ -99,17 +139,18 @@ class _Resolver:
         for address, declared in resources.items():
             if "name" in get_path(declared.spec, "lifecycle.ignoreChanges", []):
                 continue  # it claims no name: names of what exists may be given twice
-            name = address.kind, declared.spec.get("project"), declared.spec.get("name")
+            place = KINDS[address.kind].place(declared.spec)
+            name = address.kind, place, declared.spec.get("name")
             first = seen.setdefault(name, declared)
             if first is declared:
                 continue
-            document, place = _place_of_name(declared)
+            document, written = _place_of_name(declared)
             self._report.append(
                 document.problem(
                     "duplicate-name",
                     f"{address} and {first.address} ({first.source()}) have the same name"
                     f" in the same project: {name[2]}",
-                    place,
+                    written,
                     remedy="give one of them another name, or another project",
                 )
             )
@@ -127,13 +168,21 @@ class _Resolver:
                     )
                 elif needed in self._known:
                     graph.setdefault(address, []).append(needed)
+            if address.kind in KINDS:
+                named = [a for a in self._needed_by.get(address, ()) if a in self._known]
+                graph[address] = list(dict.fromkeys([*graph.get(address, []), *named]))
         for _ in range(_MAX_CYCLES):
             cycle = _cycle(graph)
             if not cycle:
                 break
             # graphlib gives each before the one that needs it; people read it the other way.
             ring = cycle[::-1]
-            document, index = self._known[ring[0]].depends_on[ring[1]]
+            # What a field names is not to be taken back: one of them is a dependsOn.
+            said = [(a, b) for a, b in pairwise(ring) if b in self._known[a].depends_on]
+            if not said:
+                break
+            waiting, needed = said[0]
+            document, index = self._known[waiting].depends_on[needed]
             self._report.append(
                 document.problem(
                     "dependency-cycle",
@@ -142,7 +191,7 @@ class _Resolver:
                     remedy="remove one of these dependsOn",
                 )
             )
-            graph[ring[0]].remove(ring[1])
+            graph[waiting].remove(needed)
 
     def _unknown_dependency(self, needed: Address) -> tuple[str, str] | None:
         """Message and remedy when nothing can depend on `needed`."""

@@ -19,7 +19,7 @@ from friendli_iac.manifest.document import Document, Keys
 from friendli_iac.manifest.explain import did_you_mean
 from friendli_iac.manifest.model import UNSET, Variable
 from friendli_iac.manifest.reader import INVALID
-from friendli_iac.resources.spec import ExternalText
+from friendli_iac.resources.values import ExternalText
 
 # Variables of the environment that any manifest may show, and the name that stands in for each.
 _ALLOWED = {"FRIENDLI_PROJECT_ID": "FRIENDLI_PROJECT", "FRIENDLI_TEAM_ID": "FRIENDLI_TEAM"}

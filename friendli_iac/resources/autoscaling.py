@@ -7,7 +7,8 @@ from typing import Annotated, Self
 from pydantic import Field, model_validator
 from pydantic_core import PydanticCustomError
 
-from friendli_iac.resources.spec import Duration, Int, SpecModel
+from friendli_iac.resources.spec import SpecModel
+from friendli_iac.resources.values import Duration, Int
 
 
 class Scaling(SpecModel):

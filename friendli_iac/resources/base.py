@@ -10,6 +10,7 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal, NamedTuple, Protocol
 
+from friendli_iac.resources.advice import Advice
 from friendli_iac.resources.billing import Bill
 from friendli_iac.resources.prices import Prices
 from friendli_iac.resources.spec import Spec, SpecModel
@@ -74,7 +75,9 @@ class Observed:
     details: Mapping[str, Any] = field(default_factory=dict)
 
 
-Step = Literal["create", "update", "restart", "wake", "sleep", "terminate", "delete"]
+Step = Literal["create", "rollout", "update", "restart", "wake", "sleep", "terminate", "delete"]
+# What makes one more version of something that is there already.
+NEW_VERSION: tuple[Step, ...] = ("rollout", "update")
 Action = Literal[
     "no-op", "record", "create", "update", "replace", "delete",
     "restart", "wake", "sleep", "terminate", "verify",
@@ -98,7 +101,13 @@ class Kind(Protocol):
     """
 
     name: str
+    noun: str  # what people call one of them, such as `endpoint`
     model: type[SpecModel]
+    versioned: bool  # whether each accepted update makes a version with a number
+
+    def place(self, spec: Spec) -> str:
+        """Where it lives, for `list`: names are unique there. A Friendli project, for one."""
+        ...
 
     def desired(self, address: Address, written: Spec) -> Spec:
         """What the manifest wants: `written` with the defaults that are always managed."""
@@ -127,9 +136,40 @@ class Kind(Protocol):
         """
         ...
 
-    def steps(self, action: Action, observed: Observed | None, target: Spec) -> tuple[Step, ...]:
+    def steps(
+        self,
+        action: Action,
+        observed: Observed | None,
+        target: Spec,
+        changed: Collection[str] = (),
+    ) -> tuple[Step, ...]:
         """The effects that bring `action` about, in order; each is journalled by itself. A `sleep`
-        among them comes when what was sent before it serves.
+        among them comes when what was sent before it serves. `changed` are the paths that an update
+        is about.
+        """
+        ...
+
+    def carried(self, step: Step, before: Spec, target: Spec) -> Spec:
+        """What is in force once `step` took place, where more than one brings `target` about.
+        `before` is what was in force.
+        """
+        ...
+
+    def left_alone(self, spec: Spec) -> Collection[str]:
+        """The paths of fields that others set: what is live stays, whatever `spec` says."""
+        ...
+
+    def moved_by(self, spec: Spec) -> str:
+        """The address of what rolls new versions out beside us, as `spec` wants it; empty when
+        nobody else should.
+        """
+        ...
+
+    def advise(
+        self, api: Any, action: Action, before: Spec, target: Spec, observed: Observed | None
+    ) -> Advice:
+        """What must be said of a change before it is made, and what a person must do by hand. Asks
+        the API only where that costs nothing. `before` is what was applied.
         """
         ...
 

@@ -11,6 +11,8 @@ from collections.abc import Collection, Mapping
 from typing import Any, Protocol
 
 from friendli_iac.resources import instances
+from friendli_iac.resources.advice import NOTHING, Advice
+from friendli_iac.resources.artifact import ARTIFACT
 from friendli_iac.resources.base import Action, Address, Fault, Health, Observed, Replicas, Step
 from friendli_iac.resources.billing import Bill, read_bill
 from friendli_iac.resources.endpoint_body import body_of, option_of
@@ -72,7 +74,12 @@ class EndpointKind:
     """See `friendli_iac.resources.base.Kind`."""
 
     name = "Endpoint"
+    noun = "endpoint"
     model: type[SpecModel] = EndpointSpec
+    versioned = True
+
+    def place(self, spec: Spec) -> str:
+        return str(spec["project"])
 
     def desired(self, address: Address, written: Spec) -> Spec:
         always: Spec = {"name": address.name, "engine": {"contentLogging": False}}
@@ -137,7 +144,13 @@ class EndpointKind:
             )
         return found
 
-    def steps(self, action: Action, observed: Observed | None, target: Spec) -> tuple[Step, ...]:
+    def steps(
+        self,
+        action: Action,
+        observed: Observed | None,
+        target: Spec,
+        changed: Collection[str] = (),
+    ) -> tuple[Step, ...]:
         desired = target.get("desired")
         ended = observed is not None and observed.health in ("ending", "stopped")
         end: tuple[Step, ...] = ("delete",) if ended else ("terminate", "delete")
@@ -163,6 +176,21 @@ class EndpointKind:
                 return sleep if observed and not observed.asleep else ()
             case _:
                 return ()
+
+    def carried(self, step: Step, before: Spec, target: Spec) -> Spec:
+        return target
+
+    def left_alone(self, spec: Spec) -> Collection[str]:
+        ignored = list(get_path(spec, "lifecycle.ignoreChanges", []))
+        return [*ignored, ARTIFACT] if self.moved_by(spec) else ignored
+
+    def moved_by(self, spec: Spec) -> str:
+        return str(get_path(spec, "model.wandb.movedBy", ""))
+
+    def advise(
+        self, api: Any, action: Action, before: Spec, target: Spec, observed: Observed | None
+    ) -> Advice:
+        return NOTHING
 
     def life(self, target: Spec, observed: Observed) -> tuple[Action, str] | None:
         desired = target.get("desired")

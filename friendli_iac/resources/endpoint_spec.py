@@ -12,22 +12,22 @@ from pydantic import AfterValidator, BeforeValidator, Field, field_validator, mo
 from pydantic_core import PydanticCustomError
 
 from friendli_iac.resources import instances
+from friendli_iac.resources.artifact import check_artifact
 from friendli_iac.resources.autoscaling import Scaling
 from friendli_iac.resources.expiry import check_expiry
 from friendli_iac.resources.rollout import RolloutSpec
 from friendli_iac.resources.spec import (
-    Bool,
-    Float,
     Immutable,
     Include,
-    Int,
+    Leaf,
     Local,
+    Parts,
     Ref,
     SpecModel,
-    Text,
     WriteOnly,
     leaves,
 )
+from friendli_iac.resources.values import Bool, Float, Int, Text
 
 
 class HuggingFaceModel(SpecModel):
@@ -50,14 +50,38 @@ class UploadedModel(SpecModel):
     id: Annotated[Text, WriteOnly()] = Field(description="The id of the uploaded model.")
 
 
-class Model(SpecModel):
-    """Which model is served: from Hugging Face, or uploaded."""
+class WandbModel(SpecModel):
+    """A model that was logged to Weights & Biases. Each plan looks at where an alias is now."""
 
-    ALTERNATIVES: ClassVar = (("huggingFace",), ("uploaded",))
+    DERIVED: ClassVar = {
+        # Of the version that the alias meant when the plan was made, as W&B tells it.
+        "digest": Leaf("digest", local=True),
+        # The automation that rolls new versions out by itself, if one does.
+        "movedBy": Leaf("movedBy", local=True),
+    }
+
+    artifact: Annotated[Text, AfterValidator(check_artifact), WriteOnly()] = Field(
+        description="The artifact and its alias or version, such as "
+        "`acme/wandb-registry-model/chat:production` or `…/chat:v7`. An alias is locked to the "
+        "version that it means when the plan is made."
+    )
+    idempotency_key: Annotated[Text, WriteOnly(), Immutable()] | None = Field(
+        default=None,
+        description="The key by which Friendli knows the endpoint when W&B rolls a version out. "
+        "Left out: `friendli-iac/LINEAGE/ADDRESS`. For an endpoint that an automation made, it is "
+        "that automation's own.",
+    )
+
+
+class Model(SpecModel):
+    """Which model is served: from Hugging Face, uploaded, or from Weights & Biases."""
+
+    ALTERNATIVES: ClassVar = (("huggingFace",), ("uploaded",), ("wandb",))
     REQUIRED: ClassVar = True
 
     hugging_face: HuggingFaceModel | None = None
     uploaded: UploadedModel | None = None
+    wandb: WandbModel | None = None
 
 
 def _gpu(value: object) -> object:
@@ -233,6 +257,10 @@ SUITE = Literal["quantization", "speculation", "chatTemplate", "reasoningParser"
 class EndpointFields(SpecModel):
     """All that can be said of an endpoint, by its own document or by a profile."""
 
+    IN_PROJECT: ClassVar = True
+    # `adapters`, where the service takes them with create and update.
+    DERIVED: ClassVar = {"sentAdapters": Leaf("sentAdapters", write_only=True, nested=True)}
+
     project: Annotated[Text, Immutable()] = Field(
         description="The id of the Friendli project. Changing it replaces the endpoint."
     )
@@ -243,6 +271,11 @@ class EndpointFields(SpecModel):
     instance: Instance
     autoscaling: Autoscaling | None = None
     engine: Engine | None = None
+    adapters: Annotated[list[Text], Parts("Adapter"), Local()] | None = Field(
+        default=None,
+        description="The names of Adapters in these manifests that it serves beside its model, "
+        "such as `[support-tone, legal-summaries]`.",
+    )
     version_comment: Annotated[Text, Local()] | None = Field(
         default=None,
         description="Text for the Versions tab, sent with the next new version. A change of it "

@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 
 from pydantic_core import PydanticCustomError
 
-from friendli_iac.resources.spec import parse_duration
+from friendli_iac.resources.values import parse_duration
 
 _DURATION = re.compile(r"(\d+[smhd])+")
 

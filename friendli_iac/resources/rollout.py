@@ -13,7 +13,8 @@ from typing import Annotated, Any, ClassVar, Literal
 from pydantic import AfterValidator, Field
 from pydantic_core import PydanticCustomError
 
-from friendli_iac.resources.spec import Duration, Int, Local, Spec, SpecModel, Text
+from friendli_iac.resources.spec import Local, Spec, SpecModel
+from friendli_iac.resources.values import Duration, Int, Text
 
 BODY = dict[str, Any]  # a JSON object
 

@@ -6,7 +6,6 @@ A specification is written as a pydantic model (`SpecModel`) and worked with in 
 
 from __future__ import annotations
 
-import re
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, replace
 from functools import cache
@@ -15,15 +14,14 @@ from typing import Annotated, Any, ClassVar, Self, get_args, get_origin
 
 from pydantic import (
     BaseModel,
-    BeforeValidator,
     ConfigDict,
-    Field,
-    Strict,
     TypeAdapter,
     model_validator,
 )
 from pydantic.alias_generators import to_camel
 from pydantic_core import PydanticCustomError
+
+from friendli_iac.resources.values import ExternalText, parse_duration
 
 
 @dataclass(frozen=True)
@@ -57,68 +55,20 @@ class Include:
     kind: str
 
 
-# --- values ------------------------------------------------------------------------------------
+@dataclass(frozen=True)
+class Needs:
+    """Names a resource of `kind`, or a list of them, that must be there first."""
+
+    kind: str
 
 
-class ExternalText(str):
-    """Text that a `${…}` put in: it may stand for a number or a boolean, as YAML text may not."""
+@dataclass(frozen=True)
+class Parts:
+    """Lists templates of `kind` by name. In the canonical form, each name has become a block: the
+    template's spec with its `name`.
+    """
 
-    __slots__ = ()
-
-
-def _number(value: object) -> object:
-    if isinstance(value, ExternalText) and re.fullmatch(r"[+-]?\d+", value):
-        return int(value)
-    return value
-
-
-def _float(value: object) -> object:
-    if isinstance(value, ExternalText) and re.fullmatch(r"[+-]?\d+(\.\d+)?", value):
-        return float(value)
-    return value
-
-
-def _boolean(value: object) -> object:
-    if isinstance(value, ExternalText) and value in ("true", "false"):
-        return value == "true"
-    return value
-
-
-_UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
-
-
-def parse_duration(value: object) -> int:
-    """Seconds of `90s`, `5m`, `1h30m` or `2d`. PydanticCustomError for anything else."""
-    text = str(value) if isinstance(value, str) else ""
-    parts = re.findall(r"(\d+)([smhd])", text)
-    if not parts or "".join(n + u for n, u in parts) != text:
-        bare = isinstance(value, int) and not isinstance(value, bool)
-        example = f"{value}s" if bare else "90s, 5m or 1h30m"
-        raise PydanticCustomError(
-            "duration", "a duration needs a unit: write {example}", {"example": example}
-        )
-    return sum(int(n) * _UNITS[u] for n, u in parts)
-
-
-def format_duration(seconds: int) -> str:
-    """The shortest spelling that `parse_duration` reads back: `90s`, `5m`, `1h30m`."""
-    rest, text = seconds, ""
-    for unit in "dhms":
-        count, rest = divmod(rest, _UNITS[unit])
-        text += f"{count}{unit}" if count else ""
-    return text or "0s"
-
-
-Int = Annotated[int, Strict(), BeforeValidator(_number)]
-Float = Annotated[float, Strict(), BeforeValidator(_float)]
-Bool = Annotated[bool, Strict(), BeforeValidator(_boolean)]
-Text = Annotated[str, Strict(), Field(min_length=1)]
-# Canonical form: whole seconds. Manifests write `5m`; schemas show the pattern.
-Duration = Annotated[
-    int,
-    BeforeValidator(parse_duration),
-    Field(json_schema_extra={"type": "string", "pattern": r"^(\d+[smhd])+$", "examples": ["5m"]}),
-]
+    kind: str
 
 
 class SpecModel(BaseModel):
@@ -136,6 +86,10 @@ class SpecModel(BaseModel):
     REQUIRED: ClassVar[bool] = False
     # Whether it is a part that others complete: then nothing is missing in it.
     PARTIAL: ClassVar[bool] = False
+    # Whether it is in a Friendli project, which an environment may name for all that are.
+    IN_PROJECT: ClassVar[bool] = False
+    # Fields that only we put into the canonical form: manifests cannot write them.
+    DERIVED: ClassVar[Mapping[str, Leaf]] = {}
 
     @model_validator(mode="after")
     def _one_alternative(self) -> Self:
@@ -182,6 +136,9 @@ class Leaf:
     local: bool = False
     ref: str | None = None
     include: str | None = None
+    needs: str | None = None
+    parts: str | None = None
+    derived: bool = False
     duration: bool = False
     nested: bool = False
 
@@ -208,9 +165,13 @@ def leaves(model: type[BaseModel]) -> Mapping[str, Leaf]:
             local=Local in kinds,
             ref=next((mark.kind for mark in marks if isinstance(mark, Ref)), None),
             include=next((mark.kind for mark in marks if isinstance(mark, Include)), None),
+            needs=next((mark.kind for mark in marks if isinstance(mark, Needs)), None),
+            parts=next((mark.kind for mark in marks if isinstance(mark, Parts)), None),
             duration=any(getattr(mark, "func", None) is parse_duration for mark in marks),
             nested=_is_nested(info.annotation),
         )
+    if issubclass(model, SpecModel):
+        found |= {key: replace(leaf, derived=True) for key, leaf in model.DERIVED.items()}
     return found
 
 

@@ -6,7 +6,7 @@ from friendli_iac.core.plan import Change, Plan
 from friendli_iac.resources import KINDS
 from friendli_iac.resources.base import Address
 from friendli_iac.resources.rollout import Rollout
-from friendli_iac.resources.spec import format_duration
+from friendli_iac.resources.values import format_duration
 from friendli_iac.review.words import kind_of, written
 
 FEW = 4  # values that are spelled out in a line

@@ -10,7 +10,8 @@ from friendli_iac.core.diff import FieldChange as FieldChange
 from friendli_iac.core.plan import Change, Plan, summary
 from friendli_iac.resources import KINDS
 from friendli_iac.resources.base import Action, Address, Kind
-from friendli_iac.resources.spec import format_duration, leaves
+from friendli_iac.resources.spec import leaves
+from friendli_iac.resources.values import format_duration
 
 # Most severe first: what a reviewer must not miss stands on top.
 SEVERITY: tuple[Action, ...] = (

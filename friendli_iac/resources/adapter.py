@@ -1,0 +1,41 @@
+"""Adapter: a LoRA adapter that endpoints refer to. It has no state and makes no request of its own.
+
+The public API of Friendli has no field for adapters (OpenAPI of 2026-07-22): see
+`friendli_iac.resources.endpoint` for what is done about them.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, ClassVar
+
+from pydantic import Field
+
+from friendli_iac.resources.spec import SpecModel
+from friendli_iac.resources.values import Text
+
+
+class AdapterRepo(SpecModel):
+    """A repository on Hugging Face with a LoRA adapter in the format of PEFT."""
+
+    repo: Text = Field(description="The repository, such as `acme/llama-3.1-8b-support-lora`.")
+    revision: Text | None = Field(
+        default=None, description="A commit, a branch or a tag. Left out, the newest one."
+    )
+
+
+class AdapterSpec(SpecModel):
+    """A LoRA adapter: called as `ENDPOINT_ID:ROUTE`."""
+
+    ALTERNATIVES: ClassVar = (("huggingFace",), ("folder",))
+    REQUIRED: ClassVar = True
+
+    route: Annotated[Text, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$", max_length=64)] = Field(
+        description="What comes after the endpoint's id in a request's `model`. Unique for each "
+        "endpoint that serves it."
+    )
+    hugging_face: AdapterRepo | None = None
+    folder: Text | None = Field(
+        default=None,
+        description="A folder of the project with the adapter's files, for one that was uploaded "
+        "to Friendli.",
+    )

@@ -1,0 +1,70 @@
+"""The types of single values in specifications, and how they are spelled."""
+
+from __future__ import annotations
+
+import re
+from typing import Annotated
+
+from pydantic import BeforeValidator, Field, Strict
+from pydantic_core import PydanticCustomError
+
+
+class ExternalText(str):
+    """Text that a `${…}` put in: it may stand for a number or a boolean, as YAML text may not."""
+
+    __slots__ = ()
+
+
+def _number(value: object) -> object:
+    if isinstance(value, ExternalText) and re.fullmatch(r"[+-]?\d+", value):
+        return int(value)
+    return value
+
+
+def _float(value: object) -> object:
+    if isinstance(value, ExternalText) and re.fullmatch(r"[+-]?\d+(\.\d+)?", value):
+        return float(value)
+    return value
+
+
+def _boolean(value: object) -> object:
+    if isinstance(value, ExternalText) and value in ("true", "false"):
+        return value == "true"
+    return value
+
+
+_UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
+
+
+def parse_duration(value: object) -> int:
+    """Seconds of `90s`, `5m`, `1h30m` or `2d`. PydanticCustomError for anything else."""
+    text = str(value) if isinstance(value, str) else ""
+    parts = re.findall(r"(\d+)([smhd])", text)
+    if not parts or "".join(n + u for n, u in parts) != text:
+        bare = isinstance(value, int) and not isinstance(value, bool)
+        example = f"{value}s" if bare else "90s, 5m or 1h30m"
+        raise PydanticCustomError(
+            "duration", "a duration needs a unit: write {example}", {"example": example}
+        )
+    return sum(int(n) * _UNITS[u] for n, u in parts)
+
+
+def format_duration(seconds: int) -> str:
+    """The shortest spelling that `parse_duration` reads back: `90s`, `5m`, `1h30m`."""
+    rest, text = seconds, ""
+    for unit in "dhms":
+        count, rest = divmod(rest, _UNITS[unit])
+        text += f"{count}{unit}" if count else ""
+    return text or "0s"
+
+
+Int = Annotated[int, Strict(), BeforeValidator(_number)]
+Float = Annotated[float, Strict(), BeforeValidator(_float)]
+Bool = Annotated[bool, Strict(), BeforeValidator(_boolean)]
+Text = Annotated[str, Strict(), Field(min_length=1)]
+# Canonical form: whole seconds. Manifests write `5m`; schemas show the pattern.
+Duration = Annotated[
+    int,
+    BeforeValidator(parse_duration),
+    Field(json_schema_extra={"type": "string", "pattern": r"^(\d+[smhd])+$", "examples": ["5m"]}),
+]
