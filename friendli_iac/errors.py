@@ -85,8 +85,13 @@ class ManifestError(FriendliIacError):
         )
 
 
+UNKNOWN_REQUEST = "unknown request"  # this server has no such operation, or field
+
+
 class ApiError(FriendliIacError):
-    """An answer that is no success: `status` is the HTTP status, or 0 when none came."""
+    """An answer that is no success: `status` is the HTTP status, or 0 when none came. `reason` is
+    what a program can do something about: UNKNOWN_REQUEST, or empty.
+    """
 
     def __init__(
         self,
@@ -95,6 +100,7 @@ class ApiError(FriendliIacError):
         status: int = 0,
         method: str = "",
         path: str = "",
+        reason: str = "",
         safe: str = "",
         next: str = "",
     ) -> None:
@@ -102,6 +108,7 @@ class ApiError(FriendliIacError):
         self.status = status
         self.method = method
         self.path = path
+        self.reason = reason
 
 
 class AuthError(ApiError):

@@ -26,6 +26,7 @@ from friendli_iac.engine import Engine
 from friendli_iac.executor.context import Event
 
 TOKEN = "flp_canary0123456789secret"
+WANDB_KEY = "wandbcanary0123456789" + 20 * "k"
 PROJECT = "p1"
 FAST = ("--settle-grace", "1s")
 
@@ -83,6 +84,8 @@ class Project:
         self.env = {
             "FRIENDLI_TOKEN": TOKEN,
             "FRIENDLI_BASE_URL": self.url,
+            "WANDB_BASE_URL": self.url,
+            "WANDB_API_KEY": WANDB_KEY,
             "HOME": str(self.root),
             "PATH": os.environ["PATH"],
             "FRIENDLI_IAC_PREFLIGHT": "off",  # what it looks at is not on this machine
@@ -195,11 +198,11 @@ def engine_for(
 
 
 def writes(emulator: Emulator) -> list[str]:
-    """The requests that could change something, as `METHOD path`, in order."""
+    """The requests that could change something, in order: as `METHOD path`, or `mutation NAME`."""
     return [
-        f"{request['method']} {request['path']}"
+        request["graphql"] or f"{request['method']} {request['path']}"
         for request in emulator.requests
-        if request["method"] != "GET"
+        if request["method"] != "GET" and not (request["graphql"] or "").startswith("query")
     ]
 
 

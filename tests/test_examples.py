@@ -28,6 +28,7 @@ MANIFESTS = sorted(
 ENVIRONMENTS = "03-variables-per-environment"
 SHARED = "08-shared-state"
 PROTECTED = "04-protected-production"
+ADAPTERS, ADAPTERS_SENT = "10-multi-lora", "11-multi-lora-by-api"
 
 
 def opened(folder: str, tmp_path: Path, emulator: Emulator) -> Project:
@@ -39,6 +40,10 @@ def opened(folder: str, tmp_path: Path, emulator: Emulator) -> Project:
         env["FRIENDLI_IAC_STATE"] = str(root / ".friendli-iac" / "state.json")
     if folder == ENVIRONMENTS:
         env["FRIENDLI_IAC_ENV"] = "dev"
+    if folder == ADAPTERS_SENT:  # this emulator is the service that its settings name
+        settings = root / "friendli-iac.yaml"
+        settings.write_text(settings.read_text().replace("https://llm.example.com", emulator.url))
+        emulator.set_options(adapters_key="engine.adapters")
     return Project(root, emulator.url, env=env)
 
 
@@ -76,6 +81,11 @@ def test_from_the_first_plan_to_the_end(folder: str, tmp_path: Path, emulator: E
     assert planned.code == 2, planned
     assert writes(emulator) == []
     done = project.apply()
+    if folder == ADAPTERS:
+        assert done.code == 11, done
+        (live,) = emulator.endpoints()
+        emulator.attach_adapter(live["id"], "support-tone", "legal")
+        done = project.apply()
     assert done.code == 0, done
     again = project.run("plan", "--detailed-exitcode")
     assert again.code == 0, again

@@ -102,7 +102,12 @@ def test_bad_documents_are_flagged(text: str) -> None:
 def test_every_field_is_in_the_schema_with_a_description() -> None:
     definitions = json_schema()["definitions"]
     models = [*(kind.model for kind in KINDS.values()), *TEMPLATES.values()]
-    paths = [(model, path) for model in models for path in leaves(model)]
+    paths = [
+        (model, path)
+        for model in models
+        for path, leaf in leaves(model).items()
+        if not leaf.derived  # which manifests cannot write
+    ]
     assert len(paths) > 20
     for model, path in paths:
         here = definitions[model.__name__]

@@ -249,7 +249,9 @@ class _JobRun:
                 if self.runner.cancel and self.runner.cancel():
                     self.runner.cancel = None
                     self.done.result = "cancelled"
-                    os.kill(step.pid, self.runner.signal)
+                    # Asked to end is the step alone; killed is all that it has begun.
+                    kill = os.killpg if self.runner.signal == signal.SIGKILL else os.kill
+                    kill(step.pid, self.runner.signal)
         if step.returncode:
             self.done.code = step.returncode
             if self.done.result == "success":
@@ -273,6 +275,7 @@ class _JobRun:
             "GITHUB_BASE_REF": names("base.ref", pull) or "",
             "GITHUB_JOB": self.done.name,
             "GITHUB_REF": self.event.ref,
+            "GITHUB_REF_NAME": self.event.ref.removeprefix("refs/heads/"),
             "GITHUB_REPOSITORY": REPOSITORY,
             "GITHUB_RUN_ID": str(self.runner.runs),
             "GITHUB_SERVER_URL": "https://github.example",

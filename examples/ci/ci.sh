@@ -1,5 +1,6 @@
 #!/bin/sh
-# Plan, apply, drift and reap in any CI: `sh ci.sh plan`. The GitHub action runs this very file.
+# Plan, apply, drift, reap and promote in any CI: `sh ci.sh plan`. The GitHub action runs this very
+# file.
 #
 # It is told by the settings of the CI system, and by nothing in the repository:
 #   FRIENDLI_TOKEN, FRIENDLI_IAC_STATE, FRIENDLI_IAC_ENV, FRIENDLI_IAC_VAR_…   see the README
@@ -9,8 +10,11 @@
 #   ARGS       more options, the same ones for plan and apply: --parallelism 4
 #   COMMENT    false: no comment, no issue
 #   STATUS     false: no commit status
+#   FRIENDLI_IAC_PROMOTE_ADDRESS, FRIENDLI_IAC_PROMOTE_ALIAS   promote: what an event of W&B is about
+#   PROMOTE_TOKEN   promote: may push branches, and open requests to merge them
 #   OUT        where plan.json, plan.html and the like go (ci-out); it is emptied first
-# It ends as friendli-iac does, but a plan with changes, and drift that an issue tells of, is a 0.
+# It ends as friendli-iac does, but a plan with changes, and drift that an issue tells of, is a 0; on
+# GitHub, so is an apply that leaves a step by hand (11), with a warning.
 set -euf
 out=${OUT:-ci-out}
 
@@ -77,10 +81,16 @@ apply() {
     comment) digest=$(friendli-iac approved --auto) ;;
     *) digest=$APPROVED ;;
   esac
-  # exec: a cancelled job's signal reaches friendli-iac, which gives the lock back.
   # shellcheck disable=SC2086 # ARGS are several words
-  exec friendli-iac apply --approved "$digest" --events "$out/events.jsonl" --lock-timeout 10m \
-    ${POLICY:+--policy "$POLICY"} ${ARGS:-}
+  friendli-iac apply --approved "$digest" --events "$out/events.jsonl" --lock-timeout 10m \
+    ${POLICY:+--policy "$POLICY"} ${ARGS:-} &
+  waited "$!"
+  if [ "$code" != 11 ]; then return "$code"; fi
+  # All is applied but what no API can do. GitLab shows such a job in orange by its exit code.
+  echo 'Applied, but for a step by hand: the plan and the end of the log of this job say which.' \
+    'The next apply verifies it.' | summary
+  if [ -z "${GITHUB_ACTIONS:-}" ]; then return 11; fi
+  echo '::warning title=friendli-iac::A step by hand is left'
 }
 
 drift() {
@@ -106,6 +116,54 @@ reap() {
   return "$code"
 }
 
+# Puts the version that an alias means now into the manifest, on a branch, and asks to merge it. The
+# event only says where to look: whoever sent it, W&B is asked, and a person merges. One branch for
+# each endpoint and alias, so that there is never more than one such request.
+promote() {
+  address=$FRIENDLI_IAC_PROMOTE_ADDRESS alias=$FRIENDLI_IAC_PROMOTE_ALIAS
+  friendli-iac wandb promote --alias="$alias" -- "$address" >"$out/promote.txt"
+  summary <"$out/promote.txt"
+  name=$(printf %s "$address-$alias" | tr -c 'A-Za-z0-9' '[-*]' | cut -c 1-80)
+  branch=friendli-iac/promote-$name-$(printf %s "$address $alias" | cksum | cut -d ' ' -f 1)
+  origin=$(git remote get-url origin | sed 's#//[^/@]*@#//#') # GitLab puts a token of its own there
+  if git diff --quiet; then
+    if [ "$(remote ls-remote "$origin" "refs/heads/$branch")" ]; then
+      remote push --quiet "$origin" --delete "$branch" # which closes a request that is out of date
+    fi
+    return
+  fi
+  if remote fetch --quiet --depth 1 "$origin" "refs/heads/$branch" 2>"$out/fetch.txt" &&
+    git diff --quiet FETCH_HEAD; then
+    echo 'There is a branch with just this already.'
+    return
+  fi
+  title="Promote $alias of $address"
+  git -c user.name=friendli-iac -c user.email=friendli-iac@localhost commit --quiet --all -m "$title"
+  set --
+  if [ "${GITLAB_CI:-}" ]; then
+    set -- -o merge_request.create -o "merge_request.target=$CI_DEFAULT_BRANCH" \
+      -o "merge_request.title=$title" -o merge_request.remove_source_branch
+  fi
+  remote push --quiet --force "$@" "$origin" "HEAD:refs/heads/$branch"
+  if [ "${GITHUB_ACTIONS:-}" ]; then request; fi
+}
+
+# Git with the token of PROMOTE_TOKEN, which stands in no argument and in no file.
+remote() {
+  # shellcheck disable=SC2016 # git has it run by a shell, which fills it in
+  git -c credential.helper= \
+    -c credential.helper='!echo username=x-access-token; echo "password=$PROMOTE_TOKEN"; :' "$@"
+}
+
+# Opens the pull request of a branch, if there is none.
+request() {
+  sed 's/^/    /' <"$out/promote.txt" >"$out/promote.md" # indented, all of it is code in Markdown
+  there=$(GH_TOKEN=$PROMOTE_TOKEN gh pr list --head "$branch" --json number --jq length)
+  if [ "$there" != 0 ]; then return; fi
+  GH_TOKEN=$PROMOTE_TOKEN gh pr create --head "$branch" --base "$GITHUB_REF_NAME" \
+    --title "$title" --body-file "$out/promote.md"
+}
+
 # Waits for a process, and sets `code`. A cancelled job's signal reaches it, for it to give the lock
 # back; as TERM, because what a script has in the background ignores INT.
 waited() {
@@ -126,8 +184,8 @@ issue() {
 close() { if on_forge; then friendli-iac issue "$1" --auto --close --comment "$2"; fi; }
 
 case ${1:-} in
-  validate | plan | apply | drift | reap) ;;
-  *) echo "usage: ${0##*/} validate | plan | apply | drift | reap" >&2; exit 64 ;;
+  validate | plan | apply | drift | reap | promote) ;;
+  *) echo "usage: ${0##*/} validate | plan | apply | drift | reap | promote" >&2; exit 64 ;;
 esac
 rm -rf -- "$out" # not into it: the repository may have put a link there
 mkdir -- "$out"

@@ -52,7 +52,9 @@ def doctor(console: Console, /, format_: str, project: str | None, **options: An
 )
 @click.pass_obj
 def emulator(console: Console, /, host: str, port: int, data: Path | None) -> int:
-    """Run an emulator of Friendli's API, until Ctrl-C."""
+    """Run an emulator of Friendli's API, and of W&B's, until Ctrl-C."""
+    from friendli_iac.cli.connecting import EMULATOR_KEY, EMULATOR_TOKEN
+
     try:
         from friendli_iac.emulator import serve
     except ImportError as error:
@@ -61,7 +63,8 @@ def emulator(console: Console, /, host: str, port: int, data: Path | None) -> in
         ) from error
 
     def ready(url: str) -> None:
-        console.out(f"export FRIENDLI_BASE_URL={url} FRIENDLI_TOKEN=flp_emulator")
+        console.out(f"export FRIENDLI_BASE_URL={url} FRIENDLI_TOKEN={EMULATOR_TOKEN}")
+        console.out(f"export WANDB_BASE_URL={url} WANDB_API_KEY={EMULATOR_KEY}")
         console.err("serving; Ctrl-C ends it")
 
     if data:

@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from contextlib import ExitStack
 from typing import TYPE_CHECKING
 
 from friendli_iac.cli.console import Console
 from friendli_iac.errors import AuthError, Cancelled, UsageError
 from friendli_iac.manifest import Project
+from friendli_iac.manifest.adapters import EMULATOR as EMULATED
 from friendli_iac.manifest.environments import FOLDER
 
 if TYPE_CHECKING:
     from friendli_iac.cli.session import Session
     from friendli_iac.clients.http import Http
+    from friendli_iac.clients.wandb import WandbApi
 
 EMULATOR_TOKEN = "flp_emulator"
+EMULATOR_KEY = "emulator" * 5  # as long as W&B's are
 
 
 def start_emulator(stack: ExitStack, project: Project) -> str:
@@ -27,7 +31,11 @@ def start_emulator(stack: ExitStack, project: Project) -> str:
         ) from error
     folder = project.root / FOLDER / "emulator"
     folder.mkdir(parents=True, exist_ok=True)
-    return stack.enter_context(Emulator(data=folder)).url
+    emulator = stack.enter_context(Emulator(data=folder))
+    emulator.wandb.seed()
+    if field := project.adapters.get(EMULATED):
+        emulator.set_options(adapters_key=field.field)
+    return emulator.url
 
 
 def http_of(session: Session, console: Console) -> Http:
@@ -45,12 +53,41 @@ def http_of(session: Session, console: Console) -> Http:
             "or try without one: --emulator. A pull request from a fork gets no secrets in CI: "
             "friendli-iac validate needs none.",
         )
-    headers = {"Authorization": f"Bearer {token}"}
+    http = Http(
+        session.url,
+        {"Authorization": f"Bearer {token}"},
+        secrets=(token,),
+        trace=_trace(console),
+        sleep=_sleep(session),
+    )
+    if session.team:
+        http.use_team(session.team)
+    return http
 
+
+def wandb_of(session: Session, console: Console) -> WandbApi:
+    """The client of W&B. It looks for its key when it is first used."""
+    from friendli_iac.clients.wandb import WandbApi
+
+    return WandbApi(
+        session.environ,
+        session.url if session.emulated else "",
+        EMULATOR_KEY if session.emulated else "",
+        trace=_trace(console),
+        sleep=_sleep(session),
+        hide=console.hide,
+    )
+
+
+def _trace(console: Console) -> Callable[[str, str, int, float], None]:
     def trace(method: str, path: str, status: int, seconds: float) -> None:
         if console.verbosity:
             console.err(f"{method} {path} {status or 'no answer'} {seconds * 1000:.0f} ms")
 
+    return trace
+
+
+def _sleep(session: Session) -> Callable[[float], None]:
     def sleep(seconds: float) -> None:
         if session.stop.wait(seconds):  # Ctrl-C ends the pause before another attempt, too
             raise Cancelled(
@@ -59,7 +96,4 @@ def http_of(session: Session, console: Console) -> Http:
                 next="Run the command again: it goes on where this one stopped.",
             )
 
-    http = Http(session.url, headers, secrets=(token,), trace=trace, sleep=sleep)
-    if session.team:
-        http.use_team(session.team)
-    return http
+    return sleep

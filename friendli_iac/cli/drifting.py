@@ -39,6 +39,10 @@ if TYPE_CHECKING:
     "--unmanaged", is_flag=True,
     help="Also what is in the projects and neither in this state nor in a sibling's.",
 )  # fmt: skip
+@click.option(
+    "--routes", is_flag=True,
+    help="Also ask what is awake for its adapters: one inference request for each.",
+)  # fmt: skip
 @with_format("text", "json", "markdown")
 @click.pass_obj
 def drift(console: Console, /, format_: str, parallelism: int, **options: Any) -> int:
@@ -61,7 +65,10 @@ def drift(console: Console, /, format_: str, parallelism: int, **options: Any) -
         )
     with opened(target, console) as session:
         projects = _projects(session, reading) if options["unmanaged"] else None
-        question = Question(options["targets"], options["selectors"], options["refresh"], projects)
+        question = Question(
+            options["targets"], options["selectors"], options["refresh"], projects,
+            routes=options["routes"],
+        )  # fmt: skip
         found = find_drift(session.engine(Lines(console), parallelism), question)
         reads = session.http.count if session.http else 0
     _print(console, found, format_, reads)
@@ -104,7 +111,7 @@ def refresh_only(
                 _print(console, report, "text", None, err=format_ == "json")
             return bool(options["yes"]) or console.ask("Record this? Nothing is sent.")
 
-        question = Question(selection.targets, selection.selectors)
+        question = Question(selection.targets, selection.selectors, routes=True)
         done = accept_drift(engine, question, approve, options["lock_timeout"])
     recorded = sum(bool(one.entries) for one in done.accepted)
     if format_ == "json":

@@ -29,6 +29,7 @@ TYPES = {
     "progress": "apply_progress",
     "note": "apply_progress",
     "done": "apply_complete",
+    "by hand": "apply_by_hand",
     "failed": "apply_errored",
 }
 
@@ -91,6 +92,7 @@ class Events:
                 reason=change.reason,
                 id=change.id,
                 impact=change.impact,
+                by_hand=[vars(one) for one in change.manual] or None,
                 cost_before=change.cost_before,
                 cost_after=change.cost_after,
             )

@@ -31,7 +31,7 @@ Exit codes:
 COMMANDS = {
     "init": "project", "new": "authoring", "set": "authoring", "export": "exporting",
     "validate": "project", "render": "rendering", "promote": "promoting", "schema": "project",
-    "preflight": "preflighting",
+    "preflight": "preflighting", "wandb": "wandb",
     "plan": "planning", "apply": "applying", "destroy": "applying", "show": "planning",
     "comment": "commenting", "approved": "commenting", "issue": "issuing",
     "drift": "drifting",

@@ -26,7 +26,7 @@ class _Row:
     phase: str = ""
     since: float = 0.0
     over: bool = False
-    failed: bool = False
+    left: bool = False  # something has to be done about it
 
 
 class Lines:
@@ -49,7 +49,8 @@ class Lines:
                 return
             self._last[event.address] = (text, now)
             elapsed = f" ({event.elapsed:.0f} s)" if event.type == "progress" else ""
-            mark = {"done": "ok: ", "failed": "FAILED: "}.get(event.type, "")
+            marks = {"done": "ok: ", "by hand": "BY HAND: ", "failed": "FAILED: "}
+            mark = marks.get(event.type, "")
             self._console.err(f"{event.address}: {mark}{text}{elapsed}")
 
 
@@ -75,8 +76,8 @@ class LockWait:
 
 
 class Table:
-    """A table of what is under way and what failed, and how much is done; drawn anew four times a
-    second from the first event on.
+    """A table of what is under way, what failed or is left to a person, and how much is done; drawn
+    anew four times a second from the first event on.
     """
 
     def __init__(self) -> None:
@@ -88,8 +89,8 @@ class Table:
         with self._mutex:
             row = self._rows.setdefault(event.address, _Row(since=time.monotonic()))
             row.text, row.phase = event.text, event.phase
-            if event.type in ("done", "failed"):
-                row.over, row.failed = True, event.type == "failed"
+            if event.type in ("done", "by hand", "failed"):
+                row.over, row.left = True, event.type != "done"
                 row.since = time.monotonic() - row.since
             starting = self._live is None
             if starting:
@@ -106,7 +107,7 @@ class Table:
 
         table = RichTable(box=None, padding=(0, 2, 0, 0), show_header=False)
         with self._mutex:
-            rows = [(name, row) for name, row in self._rows.items() if row.failed or not row.over]
+            rows = [(name, row) for name, row in self._rows.items() if row.left or not row.over]
             for address, row in rows[:ROWS]:
                 elapsed = row.since if row.over else time.monotonic() - row.since
                 table.add_row(address, row.text, row.phase, f"{elapsed:.0f} s")

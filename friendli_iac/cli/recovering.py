@@ -106,12 +106,15 @@ def _decisions(adopts: tuple[str, ...], never: tuple[str, ...]) -> dict[str, str
 
 
 def _show(console: Console, left: list[tuple[Entry, bool]]) -> None:
+    from friendli_iac.resources import KINDS
+    from friendli_iac.resources.base import Address, place_of
     from friendli_iac.review.times import stamp
 
     if not left:
         console.out("Nothing is open.")
     for begun, accepted in left:
-        what = f"id {begun.id}" if begun.id else f"{begun.name!r} in project {begun.project}"
+        where = place_of(KINDS[Address.parse(begun.address).kind], begun.project)
+        what = f"id {begun.id}" if begun.id else f"{begun.name!r} in {where}"
         answer = "the API accepted it" if accepted else "its answer never came"
         by = f" by {begun.by}" if begun.by else ""
         plan = f", plan {begun.plan}" if begun.plan else ""

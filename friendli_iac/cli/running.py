@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 from friendli_iac.cli.console import Console
 from friendli_iac.cli.planning import print_plan
 from friendli_iac.errors import (
+    ByHand,
     Cancelled,
     FriendliIacError,
     NotApproved,
@@ -26,6 +27,10 @@ if TYPE_CHECKING:
     from friendli_iac.core.plan import Plan
     from friendli_iac.engine import Engine, Report
     from friendli_iac.executor.run import Outcome
+
+
+# Codes of outcomes that say themselves what comes next.
+SAID_ALREADY = (0, RolledBack.exit_code, Refused.exit_code, ByHand.exit_code)
 
 
 class Run:
@@ -175,8 +180,7 @@ class Run:
         self._show_outcomes(done)
         if done.plan.override and done.outcomes:
             self._console.err(f"overridden, and recorded: {done.plan.override}")
-        # These say it themselves.
-        if done.outcomes and code not in (0, RolledBack.exit_code, Refused.exit_code):
+        if done.outcomes and code not in SAID_ALREADY:
             self._console.err("next: friendli-iac plan shows what is left; apply goes on from here")
 
     def _show_outcomes(self, done: Report) -> None:
@@ -195,7 +199,8 @@ class Run:
 
     def _lines(self, outcome: Outcome) -> list[str]:
         mark = "ok" if not _is_bad(outcome) else outcome.result.upper()
-        painted = self._console.paint(mark, "red" if _is_bad(outcome) else "green")
+        colour = "yellow" if outcome.result == "by hand" else "red"
+        painted = self._console.paint(mark, colour if _is_bad(outcome) else "green")
         lines = [f"{painted}  {outcome.action} {outcome.address}: {outcome.text}"]
         if outcome.error:
             told = (("safe", outcome.error.safe), ("next", outcome.error.next))

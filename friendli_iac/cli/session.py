@@ -14,13 +14,13 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from functools import cached_property, lru_cache
 from pathlib import Path
-from typing import TYPE_CHECKING, TextIO
+from typing import TYPE_CHECKING, Any, TextIO
 
 import click
 
 from friendli_iac.cli.addresses import in_environment, server, shown
 from friendli_iac.cli.checkout import commit_id, project_name
-from friendli_iac.cli.connecting import http_of, start_emulator
+from friendli_iac.cli.connecting import http_of, start_emulator, wandb_of
 from friendli_iac.cli.console import Console
 from friendli_iac.cli.environments import check_environment
 from friendli_iac.cli.options import SECONDS, Reading, Target
@@ -33,8 +33,10 @@ if TYPE_CHECKING:  # what only some commands need is imported where they need it
     from friendli_iac.backends import Backend, Places
     from friendli_iac.cli.progress import LockWait
     from friendli_iac.clients.http import Http
+    from friendli_iac.clients.wandb import WandbApi
     from friendli_iac.core.finding import Finding
     from friendli_iac.engine import Engine
+    from friendli_iac.engine.linking import Linker
     from friendli_iac.engine.siblings import Siblings
     from friendli_iac.executor.context import Reporter
     from friendli_iac.manifest.policies import Guardrails
@@ -85,6 +87,13 @@ class Session:
         }
         environment = self.chosen.name if self.chosen else ""
         return Places(self.project.root, self.environ, environment, sleep=self.pause, **more)
+
+    @cached_property
+    def wandb(self) -> WandbApi:
+        """W&B. Nothing is asked, and no key is needed, until something is."""
+        made = wandb_of(self, self.console)
+        self.closing.callback(made.close)
+        return made
 
     @property
     def chosen(self) -> Environment | None:
@@ -171,8 +180,16 @@ class Session:
             from friendli_iac.cli.events import Teed
 
             reporter = Teed(reporter, self.console.events)
-        apis = {"Endpoint": FriendliApi(self.http)} if self.http else {}
-        looks = Preflight.of(self.environ, wanted=self.preflight, emulated=self.emulated)
+        apis: dict[str, Any] = {}
+        if self.http:
+            friendli, wandb = FriendliApi(self.http), self.wandb
+            apis = {"Endpoint": friendli, "Webhook": wandb, "WebhookAutomation": wandb}
+        looks = Preflight.of(
+            self.environ,
+            wanted=self.preflight,
+            emulated=self.emulated,
+            root=self.project.root,
+        )
         self.closing.callback(looks.close)
         return Engine(
             backend=self.backend,
@@ -188,11 +205,23 @@ class Session:
             on_team=self.http.use_team if self.http else lambda team: None,
             siblings=self._siblings(),
             preflight=looks,
+            linker=self._linker(),
             prices=self.prices,
             policies=self.policies,
             override=lambda: self.console.redact(self.override),
             stop=self.stop,
         )
+
+    def _linker(self) -> Linker:
+        from friendli_iac.engine.adapters import AdaptersSent
+        from friendli_iac.engine.artifacts import ArtifactLink
+        from friendli_iac.engine.linking import Linker
+        from friendli_iac.engine.payloads import PayloadLink
+        from friendli_iac.manifest.adapters import base_url
+
+        artifacts = ArtifactLink((lambda: self.wandb) if self.http else None)
+        adapters = AdaptersSent(self.project.adapters.get(base_url(self.api)))
+        return Linker((artifacts, adapters, PayloadLink()), watches=(artifacts,))
 
     def _siblings(self) -> Siblings:
         from friendli_iac.engine.siblings import Siblings

@@ -76,12 +76,14 @@ def mv(console: Console, /, address: str, new_address: str, **options: Any) -> i
     from friendli_iac.cli.progress import Lines
     from friendli_iac.cli.session import opened
     from friendli_iac.engine.ownership import move
+    from friendli_iac.resources import KINDS
 
     old, new = parse_address(address), parse_address(new_address)
     with opened(take_target(options), console, online=False) as session:
         name = move(session.engine(Lines(console)), old, new)
     console.err(f"{old} is {new} now. In its manifest, metadata.name is {new.name}, and the")
-    console.err(f"endpoint goes on being called {name} as long as spec.name says {name}.")
+    noun = KINDS[new.kind].noun
+    console.err(f"{noun} goes on being called {name} as long as spec.name says {name}.")
     return 0
 
 
@@ -94,10 +96,14 @@ def forget(console: Console, /, addresses: tuple[str, ...], **options: Any) -> i
     from friendli_iac.cli.progress import Lines
     from friendli_iac.cli.session import opened
     from friendli_iac.engine.ownership import forget as forget_all
+    from friendli_iac.resources import KINDS
+    from friendli_iac.resources.base import Address
 
     with opened(take_target(options), console, online=False) as session:
         forget_all(session.engine(Lines(console)), addresses)
-    console.err(f"forgotten: {', '.join(addresses)}. The endpoints themselves were not touched.")
+    nouns = dict.fromkeys(f"{KINDS[Address.parse(one).kind].noun}s" for one in addresses)
+    them = " and ".join(nouns)
+    console.err(f"forgotten: {', '.join(addresses)}. The {them} themselves were not touched.")
     return 0
 
 

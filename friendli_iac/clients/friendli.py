@@ -16,6 +16,7 @@ from friendli_iac.errors import Unreachable
 
 ENDPOINTS = "/dedicated/beta/endpoint"
 PAGE = 100  # the most that the API allows; its own default is 20
+DEPLOY = "/dedicated/endpoint/wandb-artifact-create"  # not a part of the beta
 COST = "/v1/team/cost"
 DAYS = 35  # on a page, the most that the API allows
 
@@ -88,6 +89,12 @@ class FriendliApi:
     def create_endpoint(self, body: dict[str, Any], *, key: str) -> dict[str, Any]:
         """Asks for an endpoint. The answer tells its status, and no id."""
         return self.http.send("POST", ENDPOINTS, body, _keyed(key))
+
+    def deploy_artifact(self, body: dict[str, Any], *, key: str) -> dict[str, Any]:
+        """Asks for an endpoint from an artifact of W&B, or for one more version of the one that
+        has the `idempotencyKey` of `body`. The answer tells its `endpointId`.
+        """
+        return self.http.send("POST", DEPLOY, body, _keyed(key))
 
     def update_endpoint(self, id: str, body: dict[str, Any], *, key: str) -> None:
         """Asks for a new version."""

@@ -114,12 +114,20 @@ class Http:
 
         `flaw` says what makes an answer unusable, if something does: that counts as none.
         """
+
+        def once() -> dict[str, Any]:
+            answer = self._once("GET", path, params, None, {})
+            if wrong := flaw(answer):
+                raise Unreachable(f"GET {path}: {wrong}", method="GET", path=path)
+            return answer
+
+        return self._repeated(once)
+
+    def _repeated(self, once: Callable[[], dict[str, Any]]) -> dict[str, Any]:
+        """The answer of a read, asked for until one comes."""
         for attempt in range(1, READ_ATTEMPTS + 1):
             try:
-                answer = self._once("GET", path, params, None, {})
-                if wrong := flaw(answer):
-                    raise Unreachable(f"GET {path}: {wrong}", method="GET", path=path)
-                return answer
+                return once()
             except Unreachable as error:
                 if attempt == READ_ATTEMPTS:
                     raise

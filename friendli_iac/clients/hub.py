@@ -1,8 +1,8 @@
 """What the Hugging Face hub says of a model repository, through the library `huggingface_hub`.
 
-Weights are never downloaded: sizes come from the file list, and only config.json and
-tokenizer_config.json are read, through the library's own cache. Nothing here raises: what cannot be
-learnt is a check that says why.
+Weights are never downloaded: sizes come from the file list, and only config.json,
+tokenizer_config.json and adapter_config.json are read, through the library's own cache, and of an
+adapter's tensors the header. Nothing here raises: what cannot be learnt is a check that says why.
 
 How the hub answers is from the library's source (2.4): a repository that is private, or not there,
 is 401 without a token and 404 with one; a gated one shows its file list to everybody, and refuses
@@ -25,6 +25,7 @@ from friendli_iac import __version__
 from friendli_iac.clients.hub_errors import unknown, why
 from friendli_iac.clients.hub_settings import HubSettings, origin_of
 from friendli_iac.core.preflight import Check, RepoFacts, is_commit
+from friendli_iac.core.preflight_adapters import ADAPTER, TENSORS
 
 if TYPE_CHECKING:  # slow to import, and an extra
     from huggingface_hub import HfApi
@@ -225,7 +226,23 @@ class Hub:
             tokenizer = self._json(facts, TOKENIZER)
             template = None if tokenizer is None else bool(tokenizer.get("chat_template"))
         config = self._json(facts, CONFIG)
-        return replace(facts, readable=True, config=config, chat_template=template)
+        facts = replace(facts, readable=True, config=config, chat_template=template)
+        if ADAPTER not in facts.files:
+            return facts
+        return replace(facts, adapter=self._json(facts, ADAPTER), dtypes=self._dtypes(facts))
+
+    def _dtypes(self, facts: RepoFacts) -> frozenset[str]:
+        """The number formats of an adapter's tensors, by its header; none when it cannot be had."""
+        assert self._api is not None, "checked before"
+        if TENSORS not in facts.files:
+            return frozenset()
+        try:
+            header = self._api.parse_safetensors_file_metadata(
+                facts.repo, TENSORS, revision=facts.commit, timeout=REQUEST_TIMEOUT
+            )
+            return frozenset(str(tensor.dtype) for tensor in header.tensors.values())
+        except Exception:  # noqa: BLE001 - as in _look
+            return frozenset()
 
     def _may_read(self, repo: str) -> bool | None:
         """Whether the token may read the files. None when the hub does not say: a file in the cache

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from friendli_iac.core.plan import Change, Plan
 from friendli_iac.core.state import Resource
-from friendli_iac.resources.base import Kind, Observed
+from friendli_iac.resources.base import NEW_VERSION, Kind, Observed
 from friendli_iac.resources.prices import Prices
 from friendli_iac.resources.spec import Spec
 
@@ -62,7 +62,8 @@ def surge(change: Change, beside: Span | None = NOTHING) -> float | None:
     while all of what it takes the place of still runs: both bill, as where a replacement is
     created first.
     """
-    if not (change.action == "update" and "update" in change.steps) and not change.deposes:
+    rolled = change.action == "update" and not {*NEW_VERSION}.isdisjoint(change.steps)
+    if not rolled and not change.deposes:
         return 0.0
     if change.cost_before is None or change.cost_after is None or beside is None:
         return None

@@ -5,7 +5,7 @@ Pure. What a field does on a difference is read from its marker (`friendli_iac.r
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -115,22 +115,30 @@ def difference(
     live: Spec | None,
     unproved: bool = False,
     unknown_since: int | None = None,
+    unknown: Collection[str] | None = None,
 ) -> Difference:
     """What must change so that `wanted` is in force.
 
     `live` holds the readable fields, or None when there is no such resource yet. `unproved`: the
     applied specification was sent and may be coming, so it counts for what is readable too.
-    `unknown_since`: somebody else made this version, so no write-only value is known: each that
-    would be sent is a change, stated or not.
+    `unknown_since`: somebody else made this version, so no write-only value is known, or none of
+    those in `unknown`: each that would be sent is a change, stated or not. What cannot change in
+    place is taken to be as it was: doubt replaces nothing.
     """
     marks = leaves(kind.model)
-    before = current(kind, applied, live, unproved=unproved, unknown=unknown_since is not None)
+    doubted = {
+        path
+        for path, mark in marks.items()
+        if unknown_since is not None and mark.write_only and not mark.immutable
+        if unknown is None or path in unknown
+    }
+    all_unknown = unknown_since is not None and unknown is None
+    before = current(kind, applied, live, unproved=unproved, unknown=all_unknown)
     asked = _without_ignored(kind, wanted, exists=live is not None)
     remote = keep(kind, before, lambda leaf: not leaf.local)
     target = kind.complete(overlay(kind.model, kind.inheritable(remote, asked), asked))
     paths = changed_paths(kind, before, target)
-    if unknown_since is not None:
-        paths |= {path for path in flatten(kind, target) if marks[path].write_only}
+    paths |= doubted.intersection(flatten(kind, target))
     if not paths:
         return Difference(before, target, ())
     new = flatten(kind, target)
@@ -139,7 +147,6 @@ def difference(
     fields = []
     for path in (path for path in marks if path in paths):
         mark = marks[path]
-        unknown = unknown_since is not None and mark.write_only
         fields.append(
             FieldChange(
                 path=path,
@@ -147,12 +154,12 @@ def difference(
                 live=None if mark.write_only or mark.local else seen.get(path),
                 desired=new.get(path),
                 reason=f"unknown since version {unknown_since}"
-                if unknown
+                if path in doubted
                 else _reason(prior.get(path), seen.get(path), new.get(path), mark.write_only),
                 write_only=mark.write_only,
                 immutable=mark.immutable,
                 local=mark.local,
-                unknown=unknown,
+                unknown=path in doubted,
             )
         )
     return Difference(before, target, tuple(fields))

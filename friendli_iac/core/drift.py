@@ -7,11 +7,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Literal
 
 from friendli_iac.core.diff import flatten, keep, readable
-from friendli_iac.core.existing import moved_since
 from friendli_iac.core.journal import Entry
+from friendli_iac.core.moved import moved, without_artifact
 from friendli_iac.core.pins import HOLDS_ALL
 from friendli_iac.core.plan import Drift
 from friendli_iac.core.replay import Known
@@ -20,6 +20,14 @@ from friendli_iac.core.strangers import Place, Stranger
 from friendli_iac.resources import KINDS
 from friendli_iac.resources.base import Action, Address, Kind, Observed
 from friendli_iac.resources.spec import Spec, get_path, overlay
+
+
+@dataclass(frozen=True)
+class RouteDrift:
+    """A route that does not answer though it is wanted, or answers though it is not."""
+
+    route: str
+    found: Literal["missing", "unexpected"]
 
 
 @dataclass(frozen=True)
@@ -49,6 +57,13 @@ class Drifted:
     leftover: str = ""
     leftover_status: str = ""
     sent: bool = False
+    routes: tuple[RouteDrift, ...] = ()
+
+    @property
+    def only_routes(self) -> bool:
+        """Whether nothing but its routes differs."""
+        other = self.gone or self.fields or self.since is not None or self.action or self.leftover
+        return bool(self.routes) and not other
 
 
 @dataclass(frozen=True)
@@ -110,7 +125,8 @@ def drifted(
             leftover_status=leftover_status,
         )
     applied = resource.applied.spec
-    since = moved_since(resource, observed)
+    others = moved(kind, resource, observed, applied)
+    since = others.unknown_since if others else None
     action, why = _life(kind, resource, observed)
     found = Drifted(
         address,
@@ -230,8 +246,9 @@ def accepted(kind: Kind, resource: Resource, observed: Observed) -> Applied:
     """What counts as applied once reality is accepted: the readable fields as they are live. Of a
     version that is not ours, no write-only value is known.
     """
-    applied = resource.applied
-    foreign = moved_since(resource, observed) is not None
+    others = moved(kind, resource, observed, resource.applied.spec)
+    applied = without_artifact(resource.applied) if others and others.by else resource.applied
+    foreign = others is not None and not others.by
     ours = keep(kind, applied.spec, lambda leaf: leaf.local or (leaf.write_only and not foreign))
     spec = overlay(kind.model, observed.spec, ours)
     asked = {path: text for path, text in applied.asked.items() if get_path(spec, path) is not None}

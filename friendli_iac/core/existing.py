@@ -7,25 +7,20 @@ from dataclasses import replace
 
 from friendli_iac.core.cost import NOTHING, deposed_cost, live_cost, plus
 from friendli_iac.core.diff import FieldChange, difference
+from friendli_iac.core.moved import Moved, moved
 from friendli_iac.core.pins import HOLDS_ALL, remote, trial
 from friendli_iac.core.plan import Change
 from friendli_iac.core.rollback import good_settings, lost_values
+from friendli_iac.core.routes import awaits_a_hand, unseen
 from friendli_iac.core.scene import Rollback, Scene, Wish
 from friendli_iac.core.state import Applied, Pin, Resource, Trial
 from friendli_iac.core.wanted import Wanted, at_rest, believed, wanted_now
 from friendli_iac.core.wishes import after, located, own_fields
+from friendli_iac.resources.artifact import ARTIFACT, DIGEST
 from friendli_iac.resources.base import Action, Kind, Observed
 from friendli_iac.resources.expiry import expires_at
 from friendli_iac.resources.rollout import Rollout
-from friendli_iac.resources.spec import Spec, get_path
-
-
-def moved_since(resource: Resource, observed: Observed) -> int | None:
-    """The first version that is not ours, when somebody else made one since we last looked."""
-    if resource.fence.version is None or observed.version is None:
-        return None
-    ours = resource.fence.version
-    return ours + 1 if observed.version > ours else None
+from friendli_iac.resources.spec import Spec, copied, drop_path, get_path
 
 
 def existing(
@@ -34,7 +29,8 @@ def existing(
     """The change of a resource that is there; its action is no-op when all is as it should be."""
     address = str(wish.address)
     wanted = wanted_now(scene, kind, wish, resource)
-    since = moved_since(resource, observed)
+    others = moved(kind, resource, observed, wanted.spec)
+    by_hand = others is not None and awaits_a_hand(kind, resource)
     applied, new_facts = believed(kind, resource, wanted.spec)
     if new_facts and resource.pending is None:  # as if it had been known from the first
         resource = replace(resource, prior=applied)
@@ -44,9 +40,11 @@ def existing(
         applied=applied,
         live=observed.spec,
         unproved=resource.pending is not None,
-        unknown_since=since,
+        unknown_since=others.unknown_since if others and not by_hand else None,
+        unknown=others.only if others else None,
     )
-    target, fields, notes = found.target, found.fields, _notes(resource, observed)
+    target, notes = found.target, _notes(resource, observed)
+    fields = _moved(wish, applied, found.fields)
     rests = wanted.expired or kind.idle(target)
     if rests:  # what runs nothing is sent nothing
         target, fields, kept = at_rest(kind, applied, found.target, found.fields)
@@ -58,10 +56,13 @@ def existing(
     action, reason = _action(scene, kind, address, life, resource, observed, sent)
     if action == "no-op" and fields and resource.pending is None:
         action, reason = "record", "only our own records change"
+    waiting = unseen(kind, target, resource)
+    if action == "no-op" and waiting and not rests:
+        action, reason = "verify", f"not seen to answer: {', '.join(waiting)}"
     if wanted.held and resource.pin and resource.pin.stage in HOLDS_ALL:
         action, reason = _held(kind, resource.pin, life, observed)
-    if since is not None and not sent:
-        notes = (*notes, f"version {since} was not made by us")
+    if others and (others.by or not sent):
+        notes = (*notes, _of_others(others, observed, by_hand=by_hand))
     rollback = scene.rollbacks.get(address)
     ends = get_path(target, "lifecycle.expires")
     if wanted.expired and action == "terminate" and _is_protected(wish, resource):
@@ -72,7 +73,7 @@ def existing(
         reason = rollback.reason if rollback else wanted.reason or reason
     before = live_cost(kind, observed, found.before, scene.prices)
     cost_after = kind.hourly_cost(target, scene.prices)
-    if action in ("no-op", "record"):
+    if action in ("no-op", "record") or (action == "verify" and resource.pending is None):
         cost_after = before
     elif action == "terminate":
         cost_after = NOTHING
@@ -149,6 +150,21 @@ def _action(
     return "no-op", ""
 
 
+def _moved(wish: Wish, applied: Applied, fields: Sequence[FieldChange]) -> tuple[FieldChange, ...]:
+    """`fields`, with a reason of their own for those where what the manifest says is as before, and
+    means something else now.
+    """
+    same = {p: text for p, text in wish.asked.items() if applied.asked.get(p) == text}
+    if ARTIFACT in same:
+        same[DIGEST] = same[ARTIFACT]
+    return tuple(
+        replace(field, reason=f"{same[field.path].rpartition(':')[2]} has moved")
+        if field.path in same and not field.unknown and None not in (field.prior, field.desired)
+        else field
+        for field in fields
+    )
+
+
 def _unjudged(resource: Resource) -> bool:
     """Whether what was sent has failed unseen: a run was killed, or did not wait. It is judged as
     that run would have done: to start the same again would only fail once more.
@@ -184,6 +200,17 @@ def _notes(resource: Resource, observed: Observed) -> tuple[str, ...]:
     return ()
 
 
+def _of_others(others: Moved, observed: Observed, *, by_hand: bool) -> str:
+    """What is said of versions that are not ours."""
+    if others.by:
+        return (
+            f"version {observed.version} was moved by {others.by}; the artifact cannot be read "
+            "back (unverified)"
+        )
+    taken = ": it is taken for the step by hand, and what cannot be read for as it was sent"
+    return f"version {others.since} was not made by us{taken * by_hand}"
+
+
 def _good(kind: Kind, resource: Resource, goal: Applied) -> Spec:
     """What a rollback would send."""
     return good_settings(kind, resource.prior, goal).spec if resource.prior else {}
@@ -217,7 +244,12 @@ def _trial(
     """What is pinned when it fails; together with what is held off already."""
     if action not in ("update", "replace", "restart", "wake", "verify"):
         return None
-    tried = trial(kind, wanted.spec, resource, wish.asked)
+    if action == "verify" and resource.pending is None:  # nothing was sent that could fail
+        return None
+    spec = copied(wanted.spec)
+    if kind.moved_by(spec) and action != "replace":  # then it is not sent
+        drop_path(spec, ARTIFACT)
+    tried = trial(kind, spec, resource, wish.asked)
     if wanted.held is None or resource.pin is None:
         return tried
     return replace(tried, earlier=wanted.pin or resource.pin)

@@ -18,6 +18,7 @@ from friendli_iac.core.state import (
     trial_from_json,
 )
 from friendli_iac.errors import StateError
+from friendli_iac.resources.base import Seen
 
 RUNS_KEPT = 100  # plans that were begun
 OVERRIDES_KEPT = 200
@@ -33,6 +34,7 @@ EntryType = Literal[
     "verified",  # what was sent is proved to serve (`outcome`: good or unverified)
     "failed",  # what was sent does not serve (`outcome`: failed or not applied)
     "fence",  # the newest version was looked at, and it is ours
+    "routes",  # its routes were asked
     "record",  # only our own knowledge changes
     "adopt",  # an existing resource becomes ours
     "forget",  # a resource is no longer ours, or is gone
@@ -59,6 +61,7 @@ class Entry:
     - `verified`, `failed`: address, fence, outcome, detail, by, and for `failed` stage
     - `record`, `adopt`: address, after, for `record` the name where it is another one now, and for
       `adopt` id, project, name, fence, unknown, created
+    - `routes`: address, all that is known of its routes, and the fence where the version is another
     - `pin`, `unpin`: address, for `pin` the pin, and for `unpin` the trial of what is
       looked at once more
     - `forget`, `moved`: address (`name` is the new address of a move)
@@ -90,6 +93,7 @@ class Entry:
     created: float = 0.0
     approved: dict[str, Any] | None = None
     override: Override | None = None
+    routes: dict[str, Seen] | None = None
 
     def may_have_made(self, id: str, name: str, project: str) -> bool:
         """Whether this create, of which no answer came, can have made what is called that."""

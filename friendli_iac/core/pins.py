@@ -41,6 +41,13 @@ def trial(kind: Kind, wanted: Spec, resource: Resource | None, asked: Mapping[st
     return Trial(new, kept, dict(asked))
 
 
+def narrowed(kind: Kind, tried: Trial, applied: Spec) -> Trial:
+    """`tried` without what `applied` has by now, proved: only the rest is on trial still."""
+    there = remote(kind, applied)
+    bad = {p: v for p, v in tried.bad.items() if not same(there.get(p), v)}
+    return replace(tried, bad=bad, good={p: there[p] for p in bad if p in there})
+
+
 def in_force(kind: Kind, pin: Pin, wanted: Spec) -> Pin | None:
     """What of `pin` the manifest still says; None when it says none of it any more.
 

@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from friendli_iac.core.canonical import digest
+from friendli_iac.core.canonical import canonical_json, digest
 from friendli_iac.core.diff import FieldChange
 from friendli_iac.core.finding import Finding
 from friendli_iac.core.preflight import Check
 from friendli_iac.core.state import Applied, Fence, Pin, Trial
+from friendli_iac.resources import KINDS
 from friendli_iac.resources.advice import Manual
-from friendli_iac.resources.base import Action, Step
+from friendli_iac.resources.artifact import KEY_PREFIX
+from friendli_iac.resources.base import Action, Address, Step
 
 # What an action does to the people who call the resource.
 IMPACT: dict[Action, str] = {
@@ -27,6 +30,13 @@ IMPACT: dict[Action, str] = {
     "terminate": "same id; it stops serving and billing until it is restarted",
     "verify": "nothing is sent",
     "no-op": "",
+}
+# The same, of what nobody calls by its id.
+UNSERVED: dict[Action, str] = {
+    "create": "new",
+    "update": "in place",
+    "replace": "it ends, and is made anew",
+    "delete": "it ends",
 }
 
 
@@ -98,6 +108,8 @@ class Change:
     def impact(self) -> str:
         """One line about what the change does to those who use the resource."""
         sent = [f for f in self.fields if not f.local]
+        if not KINDS[Address.parse(self.address).kind].serves:
+            return UNSERVED.get(self.action, IMPACT[self.action])
         if self.leftover:
             return "what serves stays as it is; the other one is not called by anybody"
         if self.action == "update" and sent and all(f.path == "name" for f in sent):
@@ -121,25 +133,26 @@ class Change:
         """Whether something that clients call ends."""
         return self.action in ("delete", "replace") and not self.leftover
 
-    @property
-    def digest(self) -> str:
+    def digest(self, lineage: str) -> str:
         """Equal for two changes that do the same to the same thing as a reviewer saw it. When and
         from which state it was planned is not in it, nor what moves by itself: a status, an update
         time, whether it sleeps (what `after` says of that is brought about either way), and what
         is on its way where nothing is sent. What makes no version and keeps the id could be done
-        once more by the same approval, so that what state held counts for it.
+        once more by the same approval, so that what state held counts for it. Keys that are made
+        from the `lineage` of the plan are the same in every plan of a project without a state.
         """
         steps = [s for s in self.steps if s == self.action or s not in ("sleep", "wake")]
         pin = [self.pin.bad, self.pin.good, self.pin.stage] if self.pin else None
         moves = self.action in ("create", "update", "replace", "delete", "verify")
-        return digest(
+        return _without_lineage(
+            lineage,
             [
                 [self.address, self.action, steps, self.id, self.leftover, self.unpins, pin],
                 vars(self.after) if self.after else None,
                 [[f.path, f.prior, f.live, f.desired, f.unknown] for f in self.fields],
                 [self.fence.version, self.seen] if self.steps else [],
                 "" if moves and not self.leftover else self.based_on,
-            ]
+            ],
         )
 
 
@@ -211,8 +224,14 @@ class Plan:
         """Equal for two plans that do the same to the same things, whenever and wherever they were
         made: what a reviewer approves. What is left as it is does not count.
         """
-        changes = sorted((c.address, c.digest) for c in self.pending_changes)
+        changes = sorted((c.address, c.digest(self.lineage)) for c in self.pending_changes)
         return digest([self.environment, self.api, self.team, changes])
+
+
+def _without_lineage(lineage: str, content: object) -> str:
+    """The digest of `content` with the same lineage, in keys for W&B's route, for all plans."""
+    text, mark = canonical_json(content), f"{KEY_PREFIX}/{lineage}/"
+    return digest(json.loads(text.replace(mark, f"{KEY_PREFIX}/-/")) if mark in text else content)
 
 
 def summary(plan: Plan) -> dict[str, int]:

@@ -44,7 +44,9 @@ class RepoFacts:
     `files` are paths with sizes in bytes, None where the hub tells none. `gated`: its files are for
     those only who accepted its terms. `readable` says whether the token here may read the files,
     None when that is not known; `token` whether there is one. `config` is config.json, None when
-    it is not there or could not be read; `chat_template` is None when it is not known.
+    it is not there or could not be read; `chat_template` is None when it is not known. Of a LoRA
+    adapter, `adapter` is adapter_config.json, and `dtypes` are those of its tensors, none when they
+    are not known. For a folder on this machine, `repo` is its path and `commit` is empty.
     """
 
     repo: str
@@ -56,6 +58,8 @@ class RepoFacts:
     files: Mapping[str, int | None] = field(default_factory=dict)
     config: Mapping[str, Any] | None = None
     chat_template: bool | None = None
+    adapter: Mapping[str, Any] | None = None
+    dtypes: frozenset[str] = frozenset()
 
 
 def is_commit(revision: object) -> bool:
@@ -73,7 +77,7 @@ def judge(
     found = list(_locked(spec))
     if isinstance(known, Check):
         return (known, *found)
-    found = [*_access(known), *found, _weights(known), *_config(known)]
+    found = [*access(known), *found, _weights(known), *_config(known)]
     if get_path(spec, "rollout.probe.chat") is not None:
         found.append(_chat_template(known))
     size = _size(known, spec, gpu_memory_gb)
@@ -119,7 +123,8 @@ def _locked(spec: Spec) -> list[Check]:
     ]
 
 
-def _access(known: RepoFacts) -> list[Check]:
+def access(known: RepoFacts) -> list[Check]:
+    """Who may read it."""
     where = f"{known.repo} at {known.commit[:7]}"
     kind = "private" if known.private else "gated" if known.gated else ""
     if not kind:

@@ -9,8 +9,8 @@ from friendli_iac.core.plan import Change, Refusal
 from friendli_iac.core.scene import Scene
 from friendli_iac.core.state import State
 from friendli_iac.resources import KINDS
-from friendli_iac.resources.base import Address, Observed
-from friendli_iac.resources.spec import BLANK, get_path
+from friendli_iac.resources.base import Address, Kind, Observed, article, place_of
+from friendli_iac.resources.spec import BLANK, get_path, leaves
 
 
 def refusals(scene: Scene, change: Change) -> list[Refusal]:
@@ -78,6 +78,8 @@ def _hidden_settings(scene: Scene, change: Change) -> list[Refusal]:
     if resource is None or not resource.adopted or change.action not in ("update", "replace"):
         return []
     sent = [field for field in change.fields if not field.local]
+    if "suite" not in leaves(KINDS[Address.parse(change.address).kind].model):
+        return []
     if change.after is None or not sent or get_path(change.after.spec, "suite"):
         return []
     return [
@@ -92,14 +94,14 @@ def _hidden_settings(scene: Scene, change: Change) -> list[Refusal]:
 
 
 def _own_twins(scene: Scene, change: Change) -> list[Refusal]:
-    kind = Address.parse(change.address).kind
-    others = scene.names.get((kind, change.project, change.name), [])
+    kind = KINDS[Address.parse(change.address).kind]
+    others = scene.names.get((kind.name, change.project, change.name), [])
     return [
         Refusal(
             change.address,
-            f"{other} is called {change.name!r} in project {change.project} already",
-            f"If it is the same endpoint: friendli-iac state mv {other} {change.address}. "
-            "Otherwise choose another spec.name, or apply the change of the other one first.",
+            f"{other} is called {change.name!r} in {place_of(kind, change.project)} already",
+            f"If it is the same {kind.noun}: friendli-iac state mv {other} {change.address}. "
+            f"Otherwise choose another {_name(kind)}, or apply the change of the other one first.",
         )
         for other in others
         if other != change.address
@@ -119,14 +121,20 @@ def _strange_twins(scene: Scene, change: Change) -> list[Refusal]:
         return []
     ids = ", ".join(f"{twin.id} ({twin.status})" for twin in twins)
     imports = " or ".join(f"friendli-iac import {change.address} {twin.id}" for twin in twins)
+    kind = KINDS[Address.parse(change.address).kind]
     return [
         Refusal(
             change.address,
-            f"an endpoint called {change.name!r} is in project {change.project} already, "
-            f"and it is not ours: {ids}",
-            f"Adopt it with {imports}, or choose another spec.name. It was not touched.",
+            f"{article(kind.noun)} called {change.name!r} is in {place_of(kind, change.project)} "
+            f"already, and it is not ours: {ids}",
+            f"Adopt it with {imports}, or choose another {_name(kind)}. It was not touched.",
         )
     ]
+
+
+def _name(kind: Kind) -> str:
+    """What in a manifest gives the name."""
+    return "spec.name" if "name" in leaves(kind.model) else "metadata.name"
 
 
 def gone_at_once(
@@ -139,7 +147,8 @@ def gone_at_once(
     """
     places: dict[tuple[str, str], list[str]] = {}
     for address, resource in state.resources.items():
-        places.setdefault((Address.parse(address).kind, resource.project), []).append(address)
+        if KINDS[Address.parse(address).kind].serves:  # elsewhere, one alone in its place is common
+            places.setdefault((Address.parse(address).kind, resource.project), []).append(address)
     found = []
     for place, addresses in sorted(places.items()):
         missing = sorted(a for a in addresses if a in live and live[a] is None)

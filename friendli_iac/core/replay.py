@@ -11,6 +11,7 @@ from dataclasses import dataclass, field, replace
 
 from friendli_iac.core.journal import LOST_KEPT, NOT_APPLIED, OVERRIDES_KEPT, RUNS_KEPT, Entry
 from friendli_iac.core.state import Applied, Fence, Lost, Pin, Resource, Run, State
+from friendli_iac.resources.base import NEW_VERSION
 from friendli_iac.resources.spec import get_path
 
 HISTORY_KEPT = 20  # records for each resource
@@ -72,7 +73,12 @@ def apply_entry(known: Known, entry: Entry) -> None:
             if replaces and resource.deposed and entry.stage == "kept":
                 state.resources[entry.address] = _restored(resource, resource.deposed)
         case "fence" if resource is not None:
+            if entry.fence.version != resource.fence.version:
+                _doubt_routes(resource)
             resource.fence = entry.fence
+        case "routes" if resource is not None:
+            resource.routes = entry.routes or {}
+            resource.fence = entry.fence if entry.fence.version is not None else resource.fence
         case "record" if resource is not None and entry.after is not None:
             resource.prior = entry.after
             resource.records += 1
@@ -175,21 +181,29 @@ def _done(known: Known, begun: Entry, entry: Entry) -> None:
         resource.pin = replace(resource.pin, stage="ended")
     if begun.step in ("terminate", "sleep"):  # which sends no specification
         return
-    if begun.step == "update":
+    if begun.step in NEW_VERSION:
         resource.before = resource.pending
     resource.pending, resource.trial = begun.after, begun.trial
     resource.name = begun.name
     resource.ours_before = resource.fence.version
     resource.fence = begun.fence
-    if begun.step == "update" and begun.fence.version is not None:
+    if begun.step in NEW_VERSION and begun.fence.version is not None:
         resource.fence = Fence(begun.fence.version + 1)  # what comes next is ours
-    if begun.step in ("create", "update"):  # the others make no version
+    if begun.step in ("create", *NEW_VERSION):  # the others make no version
         resource.key = begun.key
         _remember(resource, begun)
+        _doubt_routes(resource)
     _learn(resource)
     # Protection begins with the effect, not only when it serves.
     if get_path(begun.after.spec, "lifecycle.preventDestroy"):
         resource.protected = True
+
+
+def _doubt_routes(resource: Resource) -> None:
+    """Whether a new version keeps what was attached beside it is not known."""
+    resource.routes = {
+        route: "unknown" if seen == "served" else seen for route, seen in resource.routes.items()
+    }
 
 
 def _remember(resource: Resource, begun: Entry) -> None:
@@ -273,18 +287,21 @@ def _restored(new: Resource, old: Resource) -> Resource:
 
 def _judge(resource: Resource, key: str, entry: Entry) -> None:
     """Notes what came of our newest version. One that was good once stays so."""
-    for record in resource.history:
-        if record["key"] == key:
-            if record["version"] is None:  # of a create it was not known when it was sent
-                record["version"] = entry.fence.version
-            if record["outcome"] != "good":
-                record["outcome"] = entry.outcome
+    # One change may have made two of them: what came of the first was noted before the second.
+    for record in [one for one in resource.history if one["key"] == key][-1:]:
+        if record["version"] is None:  # of a create it was not known when it was sent
+            record["version"] = entry.fence.version
+        if record["outcome"] != "good":
+            record["outcome"] = entry.outcome
 
 
 def _mark(resource: Resource, pin: Pin, outcome: str) -> None:
     """Notes what came of the version that `pin` is about; a pin that was set by hand has no key."""
     for record in resource.history:
-        if record["key"] == pin.key or (not pin.key and record["version"] == pin.version):
+        versions = (record["version"], pin.version)
+        same = versions[0] == versions[1]
+        # One change may have made two versions, of which this is about one.
+        if same if not pin.key else record["key"] == pin.key and (same or None in versions):
             record["outcome"] = outcome
 
 

@@ -8,6 +8,7 @@ from typing import Any
 
 from friendli_iac.core.preflight import REVISION, is_commit
 from friendli_iac.resources import KINDS
+from friendli_iac.resources.artifact import ARTIFACT, ArtifactName
 from friendli_iac.resources.base import Address
 from friendli_iac.resources.spec import Spec, get_path, leaves
 
@@ -59,6 +60,11 @@ def _allowed_gpus(allowed: Sequence[str], one: Subject) -> Iterator[Breach]:
 
 
 def _pinned(_: bool, one: Subject) -> Iterator[Breach]:
+    artifact = one.asked.get(ARTIFACT, get_path(one.spec, ARTIFACT))
+    if artifact and not ArtifactName.parse(artifact).is_version:
+        yield Breach(
+            ARTIFACT, f"{artifact} is an alias, which moves", "name the version, as in :v7"
+        )
     if get_path(one.spec, "model.huggingFace.repo") is None:
         return
     revision = one.asked.get(REVISION, get_path(one.spec, REVISION))

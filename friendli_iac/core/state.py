@@ -8,7 +8,7 @@ from typing import Any, Literal
 
 from friendli_iac.errors import StateError
 from friendli_iac.resources import KINDS
-from friendli_iac.resources.base import Address
+from friendli_iac.resources.base import Address, Seen
 from friendli_iac.resources.spec import Spec
 
 STATE_VERSION = 1
@@ -106,7 +106,8 @@ class Resource:
     what somebody else made after it is in force again; and so is `before`, which was pending then.
     `records` counts how often only our own knowledge of it changed: nothing else tells one such
     change from an earlier one. `created` is in seconds since 1970; `adopted`: somebody else made
-    it. `deposed` is what a replacement has taken the place of, and has not ended yet. `history`
+    it. `deposed` is what a replacement has taken the place of, and has not ended yet.
+    `routes` is what was last seen of what requests call beside its id. `history`
     lists the versions that we made, oldest first: `{version, spec, asked, time, by, commit, key,
     outcome}`.
     """
@@ -129,6 +130,7 @@ class Resource:
     ours_before: int | None = None
     before: Applied | None = None
     records: int = 0
+    routes: dict[str, Seen] = field(default_factory=dict)
 
     @property
     def replaces(self) -> bool:

@@ -13,7 +13,7 @@ from friendli_iac.core.scene import Scene, Wish
 from friendli_iac.core.state import Applied, Pin, Resource
 from friendli_iac.resources.base import Kind
 from friendli_iac.resources.expiry import is_over
-from friendli_iac.resources.spec import Spec, copied, get_path, overlay, set_path
+from friendli_iac.resources.spec import Spec, copied, get_path, leaves, overlay, set_path
 
 
 @dataclass(frozen=True)
@@ -76,7 +76,8 @@ def believed(
     taken for a statement of fact: a cold start would be a high price for being told.
     """
     applied = resource.applied
-    said = {p: v for p in resource.unknown if (v := get_path(wanted, p)) is not None}
+    unknown = [*resource.unknown, *_fixed_and_unknown(kind, resource)]
+    said = {p: v for p in unknown if (v := get_path(wanted, p)) is not None}
     if not said:
         return applied, ()
     spec = copied(applied.spec)
@@ -88,6 +89,19 @@ def believed(
         for path, value in said.items()
     ]
     return replace(applied, spec=spec), tuple(fields)
+
+
+def _fixed_and_unknown(kind: Kind, resource: Resource) -> list[str]:
+    """What cannot change in place and is never shown, of a block of which an adoption learnt
+    nothing at all: to take it for another one would replace what nobody doubts.
+    """
+    applied = resource.applied.spec
+    return [
+        path
+        for path, leaf in leaves(kind.model).items()
+        if leaf.write_only and leaf.immutable
+        if resource.adopted and path.partition(".")[0] not in applied
+    ]
 
 
 def at_rest(

@@ -10,6 +10,9 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from friendli_iac.core.preflight import REPO, REVISION, is_commit
+from friendli_iac.resources import KINDS
+from friendli_iac.resources.artifact import ARTIFACT
+from friendli_iac.resources.base import NEW_VERSION, Address
 from friendli_iac.resources.spec import get_path
 
 if TYPE_CHECKING:
@@ -33,7 +36,9 @@ def warnings(change: Change) -> tuple[str, ...]:
 
 def _clients(change: Change) -> Iterator[str]:
     """What those who call it must do, or lose."""
-    if change.action == "delete" and not change.leftover:
+    if not KINDS[Address.parse(change.address).kind].serves:
+        pass
+    elif change.action == "delete" and not change.leftover:
         yield f"nothing redirects from {change.id}: move its clients elsewhere first"
     elif change.destructive:
         yield f"clients must learn the new id: nothing redirects from {change.id}"
@@ -49,7 +54,7 @@ def _version(change: Change) -> Iterator[str]:
         yield "this overwrites a version that somebody else made, which cannot be read in full"
     if change.unpins:
         yield "its pin is lifted: nothing holds off any more what failed before"
-    if change.action != "update" or "update" not in change.steps:
+    if change.action != "update" or not set(NEW_VERSION).intersection(change.steps):
         return
     if not change.restorable:
         yield "it cannot be rolled back: nobody knows what was there before"
@@ -65,7 +70,13 @@ def _version(change: Change) -> Iterator[str]:
 
 def _weights(change: Change) -> Iterator[str]:
     """Whether the weights that were reviewed are those that will serve."""
-    if change.after is None or not {"create", "update"}.intersection(change.steps):
+    if change.after is None or not {"create", *NEW_VERSION}.intersection(change.steps):
+        return
+    if alias := change.after.asked.get(ARTIFACT):
+        version = str(get_path(change.after.spec, ARTIFACT)).rpartition(":")[2]
+        if _moves(change):
+            yield f"unpinned artifact: the manifest says {alias}; this plan sends {version}, a " \
+                  "later one may send another"  # fmt: skip
         return
     if get_path(change.after.spec, REPO) is None:
         return
@@ -82,7 +93,7 @@ def _weights(change: Change) -> Iterator[str]:
 def _moves(change: Change) -> bool:
     """Whether the model is decided anew."""
     return "create" in change.steps or any(
-        field.path in (REPO, REVISION) and not field.local for field in change.fields
+        field.path in (REPO, REVISION, ARTIFACT) and not field.local for field in change.fields
     )
 
 

@@ -27,6 +27,8 @@ from .validation import (
     problem,
     unprocessable,
 )
+from .wandb.app import graphql
+from .wandb.views import Context
 
 STALENESS_KEY = "friendli_emulator.staleness"
 """The key of the ASGI scope under which a `stale_list` fault reaches the list."""
@@ -54,7 +56,7 @@ class Call:
             raise unprocessable(problem(("body",), "json_invalid", str(error))) from None
         body = check(parsed, shape)
         if key := self.service.options.adapters_key:
-            body |= _adapters(parsed.get(key))
+            body |= _adapters(parsed, key)
         return body
 
     def endpoint(self) -> Endpoint:
@@ -70,8 +72,8 @@ class Call:
 Operation = Callable[[Call], Json]
 
 
-def create_app(service: Service) -> Starlette:
-    """The API as an ASGI application."""
+def create_app(service: Service, wandb: Context) -> Starlette:
+    """Both APIs as one ASGI application: Friendli's, and W&B's at `/graphql`."""
 
     def caller_of(request: Request) -> Caller:
         headers = request.headers
@@ -102,6 +104,9 @@ def create_app(service: Service) -> Starlette:
 
         return Route(path, respond, methods=["POST"])
 
+    async def ask_wandb(request: Request) -> Response:
+        return await graphql(wandb, request)
+
     return Starlette(
         routes=[
             route("POST", _BETA, _create),
@@ -117,6 +122,7 @@ def create_app(service: Service) -> Starlette:
             route("PUT", _ONE + "/restart", lambda call: service.restart(call.endpoint())),
             route("POST", "/dedicated/endpoint/wandb-artifact-create", _create_from_artifact),
             route("GET", "/v1/team/cost", _cost),
+            Route("/graphql", ask_wandb, methods=["POST"]),
             *(inference(path, task) for path, task in TASKS.items()),
         ],
         exception_handlers={HTTPException: _no_such_route},
@@ -157,8 +163,10 @@ def _cost(call: Call) -> Json:
     return cost_report(call.query, team, store.now())
 
 
-def _adapters(sent: object) -> Body:
-    """The routes in a hypothetical adapters key: a list of routes, or of objects with a `route`."""
+def _adapters(sent: object, path: str) -> Body:
+    """The routes at a hypothetical path: a list of routes, or of objects with a `route`."""
+    for key in path.split("."):
+        sent = sent.get(key) if isinstance(sent, dict) else None
     if not isinstance(sent, list):
         return {}
     return {"adapters": [one.get("route") if isinstance(one, dict) else one for one in sent]}

@@ -11,13 +11,15 @@ from .requestlog import RequestLog
 from .rollout_control import RolloutControl
 from .service import DEFAULT_TEAM, Service
 from .settings import settings_of_create
+from .wandb.control import WandbControl
 
 
 class Control(RolloutControl):
-    """The state of an emulator, and its faults."""
+    """The state of an emulator, and its faults. `wandb` is the half of Weights & Biases."""
 
     def __init__(self, service: Service, faults: Faults, log: RequestLog) -> None:
         self.service = service
+        self.wandb = WandbControl(service.store)
         self.faults = faults
         self.log = log
         self._first_durations = service.course.durations
@@ -52,9 +54,10 @@ class Control(RolloutControl):
     def requests(self) -> list[Json]:
         """The requests since the last `clear_requests`, oldest first.
 
-        Each one has seq, time, method, path, query, body (parsed), headers (a few), authorization
-        (whether there was any), status (None while unanswered, or when the connection was cut) and
-        faults (the kinds that applied).
+        Each one has seq, time, method, path, query, body (parsed), graphql (such as `mutation
+        createFilterTrigger`, None elsewhere), headers (a few), authorization (whether there was
+        any), status (None while unanswered, or when the connection was cut) and faults (the kinds
+        that applied).
         """
         return self.log.entries()
 
@@ -69,7 +72,10 @@ class Control(RolloutControl):
         self.log.clear()
 
     def fault(self, method: str, path: str, **how: Unpack[FaultArguments]) -> int:
-        """Make requests fail whose path matches the regular expression `path`; see `Fault`."""
+        """Make requests fail whose path matches the regular expression `path`; see `Fault`.
+
+        Behind `/graphql` there is the operation, too: `/graphql mutation createFilterTrigger`.
+        """
         return self.faults.add(Fault(method, path, **how))
 
     def clear_faults(self) -> None:
@@ -223,4 +229,5 @@ class Control(RolloutControl):
             self.service.options = replace(self._first_options)
             self.service.course.durations = self._first_durations
             self.service.course.next_rollouts = []
+        self.wandb.reset()
         self.log.clear()

@@ -22,7 +22,14 @@ PREFIX = "/__emulator"
 _ENDPOINT = "/endpoint/{endpoint_id}"
 
 Action = Callable[[Control, str, Json], Any]
-"""What a route does: with the endpoint id in its path (or ""), and its JSON body (or {})."""
+"""What a route does: with what its path names (an endpoint, say, or ""), and its JSON (or {})."""
+
+_WANDB = {
+    "add_raw_automation", "add_team", "add_webhook", "automations", "edit_automation",
+    "edit_webhook", "log", "move_alias", "remove_alias", "remove_automation", "remove_webhook",
+    "seed", "set_secret", "tag", "versions", "webhooks",
+}  # fmt: skip
+"""The methods of `WandbControl` that can be called from outside."""
 
 
 def control_app(control: Control) -> Starlette:
@@ -35,8 +42,8 @@ def control_app(control: Control) -> Starlette:
                 body = json.loads(raw_body or b"{}")
                 if not isinstance(body, dict):
                     raise TypeError("the body is to be a JSON object")
-                endpoint_id = request.path_params.get("endpoint_id", "")
-                return JSONResponse(action(control, endpoint_id, body))
+                named = next(iter(request.path_params.values()), "")
+                return JSONResponse(action(control, named, body))
             except KeyError as error:
                 return JSONResponse({"error": f"not found: {error}"}, 404)
             except (TypeError, ValueError) as error:
@@ -64,10 +71,15 @@ def control_app(control: Control) -> Starlette:
             route("DELETE", "/requests", lambda control, _, body: control.clear_requests()),
             route("POST", "/seed", lambda control, _, body: control.seed(**body)),
             route("POST", "/reset", lambda control, _, body: control.reset()),
+            route("GET", "/wandb", lambda control, _, body: control.wandb.state()),
+            route("PUT", "/wandb", lambda control, _, body: control.wandb.turn(**body)),
+            route("POST", "/wandb/{operation}", _wandb),
             route("GET", _ENDPOINT, lambda control, one, body: control.endpoint(one)),
             route("GET", _ENDPOINT + "/versions", lambda control, one, body: control.versions(one)),
             route("POST", _ENDPOINT + "/change", _change),
             route("POST", _ENDPOINT + "/status", _set_status),
+            route("POST", _ENDPOINT + "/attach", _attach),
+            route("POST", _ENDPOINT + "/detach", _detach),
             route("POST", _ENDPOINT + "/next-rollout", _fail_next_rollout),
             route("POST", _ENDPOINT + "/serves-badly", _serves_badly),
             route("POST", _ENDPOINT + "/fails-after", _fails_after),
@@ -117,8 +129,25 @@ def _release(control: Control, _: str, body: Json) -> Json:
     return {"released": control.release(body.get("seq"))}
 
 
+def _wandb(control: Control, operation: str, body: Json) -> Any:
+    """Calls a method of `Control.wandb`; the body has its arguments by name."""
+    if operation not in _WANDB:
+        raise KeyError(operation)
+    return getattr(control.wandb, operation)(**body)
+
+
 def _change(control: Control, endpoint_id: str, body: Json) -> Json:
     return {"version": control.change(endpoint_id, **body)}
+
+
+def _attach(control: Control, endpoint_id: str, body: Json) -> Json:
+    """`{"adapters": [routes]}`, as a person does it in the web page."""
+    return {"version": control.attach_adapter(endpoint_id, *body["adapters"])}
+
+
+def _detach(control: Control, endpoint_id: str, body: Json) -> Json:
+    """As `_attach`."""
+    return {"version": control.detach_adapter(endpoint_id, *body["adapters"])}
 
 
 def _set_status(control: Control, endpoint_id: str, body: Json) -> None:

@@ -57,7 +57,8 @@ class Edge:
             return
         body = await _read(receive)
         entry = self._log.open(scope, body, self._service.store.now())
-        faults = self._faults.matching(scope["method"], scope["path"])
+        path = " ".join(filter(None, (scope["path"], entry["graphql"])))
+        faults = self._faults.matching(scope["method"], path)
         entry["faults"] = [fault.kind for fault in faults]
         try:
             answer = await self._answer(scope, body, entry["seq"], faults)

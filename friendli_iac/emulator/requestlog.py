@@ -1,6 +1,7 @@
 """What was asked of the API, for tests to assert on."""
 
 import json
+import re
 import threading
 from collections import deque
 from collections.abc import Mapping
@@ -11,6 +12,7 @@ from .model import Json
 
 _LOGGED_HEADERS = ("content-type", "idempotency-key", "user-agent", "x-friendli-team")
 _CAPACITY = 100_000
+_OPERATION = re.compile(r"\s*(query|mutation)?[^{]*\{\s*(?:\w+\s*:\s*)?(\w+)")
 
 
 class RequestLog:
@@ -24,16 +26,19 @@ class RequestLog:
     def open(self, scope: Mapping[str, Any], body: bytes, time: float) -> Json:
         """Write down a request that has just come in.
 
-        `status` stays None until it is answered. Of the token only its presence is kept.
+        `status` stays None until it is answered. Of the token only its presence is kept. `graphql`
+        is such as `mutation createFilterTrigger`: the kind of operation, and its first field.
         """
         headers = {name.decode(): value.decode("latin-1") for name, value in scope["headers"]}
         query = scope["query_string"].decode("latin-1")
+        parsed = _parsed(body)
         entry: Json = {
             "time": time,
             "method": scope["method"],
             "path": scope["path"],
             "query": dict(parse_qsl(query, keep_blank_values=True)),
-            "body": _parsed(body),
+            "body": parsed,
+            "graphql": _operation(parsed) if scope["path"] == "/graphql" else None,
             "headers": {name: headers[name] for name in _LOGGED_HEADERS if name in headers},
             "authorization": "authorization" in headers,
             "status": None,
@@ -63,3 +68,10 @@ def _parsed(body: bytes) -> Any:
         return json.loads(body)
     except ValueError:
         return body.decode("utf-8", "replace")
+
+
+def _operation(body: Any) -> str:
+    """Of the first operation of a document that begins with one, as those of all our clients do."""
+    query = body.get("query") if isinstance(body, dict) else None
+    found = _OPERATION.match(query) if isinstance(query, str) else None
+    return f"{found[1] or 'query'} {found[2]}" if found else "query"

@@ -59,6 +59,25 @@ class RolloutControl:
             self.service.update(endpoint, body, user, supersede=True)
             return len(endpoint.versions) - 1
 
+    def attach_adapter(self, endpoint_id: str, *routes: str) -> int:
+        """Attach LoRA adapters as if in the web page, which makes a version of it: its number.
+
+        That it does is inferred: versions there are said to have adapters of their own.
+        """
+        attached = self.endpoint_adapters(endpoint_id)
+        new = [route for route in routes if route not in attached]
+        return self.change(endpoint_id, adapters=[*attached, *new])
+
+    def detach_adapter(self, endpoint_id: str, *routes: str) -> int:
+        """Detach LoRA adapters as if in the web page; the number of the version that this makes."""
+        kept = [one for one in self.endpoint_adapters(endpoint_id) if one not in routes]
+        return self.change(endpoint_id, adapters=kept)
+
+    def endpoint_adapters(self, endpoint_id: str) -> list[str]:
+        """The routes of the adapters of an endpoint, as its newest version has them."""
+        with self.service.store.lock:
+            return list(self._get(endpoint_id).versions[-1].settings.get("adapters", ()))
+
     def fail_next_rollout(self, endpoint_id: str, *outcomes: str) -> None:
         """Decide how the next roll-outs of an endpoint end, or of "*", whichever come first.
 

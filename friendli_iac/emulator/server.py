@@ -87,9 +87,9 @@ class Emulator(Control):
             self.service.store.close()
             raise
         self.url = f"http://{self._host}:{listener.getsockname()[1]}"
-        edge = Edge(
-            create_app(self.service), control_app(self), self.service, self.faults, self.log
-        )
+        self.wandb.listen(self.url)
+        api = create_app(self.service, self.wandb.context)
+        edge = Edge(api, control_app(self), self.service, self.faults, self.log)
         config = uvicorn.Config(
             edge,
             http=_CuttableProtocol,
@@ -117,6 +117,7 @@ class Emulator(Control):
         self._server.should_exit = True
         self.faults.clear()
         self.faults.release()
+        self.wandb.close()
         self._thread.join()
         self._server = self._thread = None
         self.service.store.close()
@@ -147,13 +148,14 @@ def serve(
     """Serve in the foreground, until Ctrl-C or SIGTERM; to be called from the main thread.
 
     `on_ready` is called with the URL once requests are accepted. The other arguments are those of
-    `Emulator`.
+    `Emulator`. There is a small world of W&B to try things on: see `WandbControl.seed`.
     """
     stopped = threading.Event()
     with (
         _on_signals(stopped.set),
         Emulator(data, durations, clock, seed, port, host=host, latency_ms=latency_ms) as emulator,
     ):
+        emulator.wandb.seed()
         on_ready(emulator.url)
         stopped.wait()
 

@@ -41,7 +41,10 @@ class Options:
     extra_fields: Json = field(default_factory=dict)
     """Keys that a future API might add to each Status and each Spec."""
     adapters_key: str | None = None
-    """A body key with a list of adapter routes. No public API attaches adapters, hence None."""
+    """A body key, or a dotted path of keys, with a list of adapter routes, or of objects that have
+    one at `route`. No public API attaches adapters, hence None."""
+    updates_drop_adapters: bool = False
+    """Whether an update detaches what it does not name. Unknown in the real API."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -152,6 +155,8 @@ class Service:
         to), unless that shall `supersede` it.
         """
         settings = settings_of_update(endpoint.settings, body)
+        if not supersede:  # the web page names what is attached
+            settings = self._detached(settings, body)
         comment = body.get("newVersionComment")
         self._add_version(endpoint, settings, comment, user, supersede=supersede)
         return self.spec(endpoint)
@@ -202,7 +207,7 @@ class Service:
             settings = settings_of_artifact(None, body)
             endpoint = self._create(caller, project, settings, None, key)
         else:
-            settings = settings_of_artifact(endpoint.settings, body)
+            settings = self._detached(settings_of_artifact(endpoint.settings, body), body)
             self._add_version(endpoint, settings, None, caller.user)
         return {
             "endpointId": endpoint.id,
@@ -253,6 +258,11 @@ class Service:
         version = Version(settings, comment, user, now)
         lifecycle.add_version(endpoint, version, now, self.course)
         self.store.save(endpoint)
+
+    def _detached(self, settings: Json, body: Body) -> Json:
+        if not self.options.updates_drop_adapters or "adapters" in body:
+            return settings
+        return {key: value for key, value in settings.items() if key != "adapters"}
 
     def _move(self, endpoint: Endpoint, transition: Callable[[], None]) -> Json:
         transition()

@@ -137,6 +137,21 @@ class Store:
                 (f"{self.clock.mode}_clock", repr(self.clock.origin)),
             )
 
+    @property
+    def durable(self) -> bool:
+        """Whether what is saved outlives the process."""
+        return self._database is not None
+
+    def document(self, name: str) -> str | None:
+        """What `save_document` kept under `name`."""
+        return self._recall(name)
+
+    def save_document(self, name: str, text: str) -> None:
+        """Keep a text beside the endpoints; `clear` forgets it."""
+        if self._database is not None:
+            with self._database as transaction:
+                transaction.execute("INSERT OR REPLACE INTO meta VALUES (?, ?)", (name, text))
+
     def close(self) -> None:
         """Close the file; the store cannot be used any more."""
         if self._database is not None:

@@ -1,4 +1,6 @@
-"""Drift, what is not ours, and taking reality for what was applied. Only GETs are sent."""
+"""Drift, what is not ours, and taking reality for what was applied. Only GETs are sent, and where
+routes are to be asked, one inference request for each.
+"""
 
 from __future__ import annotations
 
@@ -17,6 +19,7 @@ from friendli_iac.core.refusals import gone_at_once
 from friendli_iac.core.replay import Known
 from friendli_iac.core.selection import select
 from friendli_iac.core.strangers import Stranger, unmanaged
+from friendli_iac.engine.drift_routes import Asking
 from friendli_iac.engine.engine import Engine
 from friendli_iac.engine.observe import Observer, Place
 from friendli_iac.engine.planning import Refresh, late_twins
@@ -31,13 +34,15 @@ from friendli_iac.resources.base import Address, Observed
 class Question:
     """What to look at: the resources of `targets` and `selectors`, or all in state; of all of them
     the versions (`full`) or where the update time moved. `projects`: what is not ours in these,
-    and in those of everything in state; None: not asked.
+    and in those of everything in state; None: not asked. `routes`: what is awake is asked for
+    those that it has, each with an inference request.
     """
 
     targets: tuple[str, ...] = ()
     selectors: tuple[str, ...] = ()
     refresh: Refresh = "full"
     projects: tuple[str, ...] | None = None
+    routes: bool = False
 
     @property
     def narrowed(self) -> str:
@@ -123,7 +128,13 @@ def _look(
         if a not in open_now
         and (one := drifted(a, state.resources[a], observer.live[a], observer.listed))
     ]
-    notes = [*notices, *_notes(known, observer, addresses, open_now)]
+    routes = Asking(engine.apis, known.state, observer.live)
+    settled = [a for a in addresses if a not in open_now]
+    if question.routes:
+        found = routes.added(found, settled)
+    else:
+        routes.count(settled)
+    notes = [*notices, *_notes(known, observer, addresses, open_now), *routes.notes]
     strangers = None
     if question.projects is not None:
         twins, told = late_twins(observer, known, now)
@@ -140,7 +151,9 @@ def _look(
         notes=tuple(notes),
         prices=engine.prices.words,
         accepted=tuple(
-            acceptance(one, state.resources[one.address], observer.live[one.address], now)
+            routes.accepted(
+                acceptance(one, state.resources[one.address], observer.live[one.address], now), now
+            )
             for one in found
         )
         if accept
@@ -166,7 +179,10 @@ def _places(engine: Engine, known: Known, question: Question) -> set[Place]:
         return deposed
     ours = {(Address.parse(a).kind, r.project) for a, r in known.state.resources.items()}
     return (deposed | ours).union(
-        (kind, project) for kind in engine.apis for project in question.projects
+        (kind, project)
+        for kind in engine.apis
+        for project in question.projects
+        if KINDS[kind].model.IN_PROJECT
     )
 
 

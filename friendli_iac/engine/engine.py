@@ -216,6 +216,7 @@ class Engine:
             check_permitted(plan, options.allow_destroy)
             if not approve(plan):
                 raise Cancelled("not applied", safe="Nothing was sent and nothing was changed.")
+            self.linker.check(context.known.state, plan)
             if context.known.state.serial == 0:
                 context.known.state.lineage = plan.lineage
                 context.commit()  # a journal needs a state to belong to

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any, NoReturn
 
 from friendli_iac.core.journal import RUNS_KEPT
+from friendli_iac.core.moved import is_fenced
 from friendli_iac.core.plan import Change, Plan
 from friendli_iac.core.planfile import has_expired
 from friendli_iac.core.planner import based_on, seen_digest
@@ -13,7 +14,7 @@ from friendli_iac.core.state import Resource, Run, State
 from friendli_iac.engine.observe import Observer
 from friendli_iac.errors import Refused, StalePlan
 from friendli_iac.resources import KINDS
-from friendli_iac.resources.base import Address
+from friendli_iac.resources.base import NEW_VERSION, Address
 from friendli_iac.resources.policy import Policy
 from friendli_iac.resources.prices import Prices
 
@@ -100,7 +101,7 @@ def _fits(resource: Resource | None, change: Change, run: Run | None) -> bool:
     if run and change.key in run.finished:
         return True
     steps = run.steps.get(change.key, []) if run else []
-    if "create" in steps or "update" in steps:
+    if {"create", *NEW_VERSION}.intersection(steps):
         return resource is not None and resource.key == change.key
     if "restart" in steps or "wake" in steps:
         return resource is not None and resource.applied == change.after
@@ -204,7 +205,9 @@ def _moved(change: Change, observer: Observer) -> str:
         return f"{change.address} is there again"
     if change.action == "verify":  # nothing is sent, and whether it is still ours is part of proof
         return ""
-    if observed.version != change.fence.version and change.fence.version is not None:
+    spec = change.after.spec if change.after else {}
+    fenced = is_fenced(kind, spec, change.fence.version, observed.version)
+    if not fenced and change.fence.version is not None:
         return (
             f"{change.address} is at version {observed.version}, and the plan saw "
             f"{change.fence.version}"

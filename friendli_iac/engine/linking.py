@@ -7,9 +7,10 @@ automations the payloads for the endpoints that they deploy, and adapters the wa
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Protocol
 
+from friendli_iac.core.plan import Plan
 from friendli_iac.core.scene import Wish
 from friendli_iac.core.state import State
 from friendli_iac.resources.base import Address
@@ -18,11 +19,14 @@ from friendli_iac.resources.spec import Spec
 
 @dataclass(frozen=True)
 class Linked:
-    """A wish whose specification says more than was written. `asked` is as in `Applied`."""
+    """A wish whose specification says more than was written. `asked` is as in `Applied`;
+    `follows` has the path that was written for each that follows from it.
+    """
 
     wish: Wish
     spec: Spec
     asked: dict[str, str]
+    follows: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def address(self) -> Address:
@@ -38,21 +42,28 @@ class Linked:
 
     def source(self, path: str = "") -> object:
         """Where it was written."""
-        return self.wish.source(path)
+        return self.wish.source(self.follows.get(path, path))
 
     def wrote(self, path: str) -> bool:
         """Whether the user wrote it."""
-        return self.wish.wrote(path)
+        return self.wish.wrote(self.follows.get(path, path))
 
 
-def with_spec(wish: Wish, spec: Spec, asked: Mapping[str, str] = {}) -> Wish:
-    """`wish` with another specification; `asked` is added to what it has."""
+def with_spec(
+    wish: Wish, spec: Spec, asked: Mapping[str, str] = {}, follows: Mapping[str, str] = {}
+) -> Wish:
+    """`wish` with another specification; `asked` and `follows` are added to what it has."""
     both = {**wish.asked, **asked}
-    return (
-        replace(wish, spec=spec, asked=both)
-        if isinstance(wish, Linked)
-        else Linked(wish, spec, both)
-    )
+    if not isinstance(wish, Linked):
+        return Linked(wish, spec, both, follows)
+    return replace(wish, spec=spec, asked=both, follows={**wish.follows, **follows})
+
+
+class Watch(Protocol):
+    """What a link has to say of the plan that comes of it, and just before that is applied."""
+
+    def told(self, plan: Plan) -> Plan: ...
+    def check(self, state: State, plan: Plan) -> None: ...
 
 
 class Link(Protocol):
@@ -69,9 +80,12 @@ class Link(Protocol):
 
 @dataclass(frozen=True)
 class Linker:
-    """`links` in order: each gets what the one before made of the wishes."""
+    """`links` in order: each gets what the one before made of the wishes. `watches` are those of
+    them that have more to say.
+    """
 
     links: tuple[Link, ...] = ()
+    watches: tuple[Watch, ...] = ()
 
     def linked(
         self,
@@ -87,3 +101,16 @@ class Linker:
         for link in self.links:
             found = link(found, state, chosen, replaced)
         return found
+
+    def told(self, plan: Plan) -> Plan:
+        """`plan` with what those have to say that watch."""
+        for watch in self.watches:
+            plan = watch.told(plan)
+        return plan
+
+    def check(self, state: State, plan: Plan) -> None:
+        """StalePlan where what was looked up for `plan` is otherwise by now: right before the
+        first effect.
+        """
+        for watch in self.watches:
+            watch.check(state, plan)

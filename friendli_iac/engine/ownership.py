@@ -55,7 +55,7 @@ def adopt(
             observed = kind.read(api, id)
         except NotFound as error:
             raise NotFound(
-                f"there is no {address.kind.lower()} {id}",
+                f"there is no {kind.noun} {id}",
                 status=404,
                 safe="Nothing was recorded.",
                 next="The id is in the web page, and in its address. Check the team with "

@@ -26,7 +26,7 @@ from friendli_iac.engine.preflight import Preflight
 from friendli_iac.engine.siblings import Siblings
 from friendli_iac.errors import Refused
 from friendli_iac.resources import KINDS
-from friendli_iac.resources.base import Address
+from friendli_iac.resources.base import Address, place_of
 from friendli_iac.resources.policy import Policy
 from friendli_iac.resources.prices import LIST_PRICES, Prices
 
@@ -127,14 +127,14 @@ def make_plan(
     made = assemble(
         scene, decisions.values(), live=observer.live, listed=observer.listed, blank=blank
     )
-    made = advised(made, state, observer.live, observer.apis)
+    made = linker.told(advised(made, state, observer.live, observer.apis, wanted))
     made = replace(
         made if selection.rollbacks else preflight.checked(made),
         # With -f, what the files said cannot be told from the project later on.
         manifest=manifest_digest(as_written) if selection.complete else "",
         prices=prices.words,
         gpu_hour=prices.table,
-        notes=(*blank.notes, *_notes(observer, known, selection, siblings or Siblings(), now)),
+        notes=(*made.notes, *_notes(observer, known, selection, siblings or Siblings(), now)),
         listed=observer.ids() if named else {},
         narrowed=selection.narrowed,
         drift=changed_outside(known, observer.live, full=selection.refresh == "full"),
@@ -201,15 +201,16 @@ def _not_ours(observer: Observer, known: Known, twins: set[str], siblings: Sibli
     """One line about what is in our projects and nobody's here. The lists were read anyway; the
     states of siblings are read only where there is something to ask them about.
     """
-    if not unmanaged(known, observer.listed, twins):
+    listed = {place: ids for place, ids in observer.listed.items() if KINDS[place[0]].serves}
+    if not unmanaged(known, listed, twins):
         return []
     others = siblings.ids | twins
     parts = []
-    for (kind, project), found in unmanaged(known, observer.listed, others).items():
+    for (kind, project), found in unmanaged(known, listed, others).items():
         statuses = Counter(observed.status for observed in found.values())
         told = ", ".join(f"{count} {status}" for status, count in sorted(statuses.items()))
-        noun = f"{kind.lower()}{'s' * (len(found) != 1)}"
-        parts.append(f"{len(found)} {noun} in project {project} ({told})")
+        noun = f"{KINDS[kind].noun}{'s' * (len(found) != 1)}"
+        parts.append(f"{len(found)} {noun} in {place_of(KINDS[kind], project)} ({told})")
     line = f"not ours: {', '.join(parts)}, which may bill: friendli-iac drift --unmanaged"
     return [*siblings.notes, *([line] if parts else [])]
 
@@ -235,8 +236,9 @@ def late_twins(observer: Observer, known: Known, now: float) -> tuple[set[str], 
         if (twin.project, twin.name) == (one.project, one.name) and twin.id not in one.listed
     ]
     return {twin.id for _, twin in found}, [
-        f"{twin.id} ({twin.status}) in project {twin.project} is called {twin.name!r} and is "
-        f"not in state: probably a create of {one.address} that got no answer and took place "
-        "late. It was not touched, and may bill: delete it in the web page."
+        f"{twin.id} ({twin.status}) in {place_of(KINDS[kind], twin.project)} is called "
+        f"{twin.name!r} and is not in state: probably a create of {one.address} that got no answer "
+        "and took place late. It was not touched, and may bill: delete it in the web page."
         for one, twin in found
+        for kind in [Address.parse(one.address).kind]
     ]

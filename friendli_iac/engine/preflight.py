@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import TypeVar
 
 from friendli_iac.clients.hub import DEADLINE, Hub, Wanted
@@ -21,9 +22,11 @@ from friendli_iac.core.preflight import (
 )
 from friendli_iac.core.scene import Wish
 from friendli_iac.core.state import Resource, State
+from friendli_iac.engine.adapters import lock_adapters, look_at_adapters
 from friendli_iac.engine.linking import Linked
 from friendli_iac.errors import UsageError
 from friendli_iac.resources.base import Address
+from friendli_iac.resources.endpoint_adapters import ADAPTERS, SENT
 from friendli_iac.resources.spec import BLANK, Spec, copied, get_path, set_path
 from friendli_iac.resources.values import parse_duration
 
@@ -40,10 +43,16 @@ class Preflight:
     """
 
     hub: Hub | None = None
+    root: Path = Path()  # of the project, for adapters in its folders
 
     @classmethod
     def of(
-        cls, environ: Mapping[str, str], *, wanted: bool = True, emulated: bool = False
+        cls,
+        environ: Mapping[str, str],
+        *,
+        wanted: bool = True,
+        emulated: bool = False,
+        root: Path = Path(),
     ) -> Preflight:
         """As the environment says. `wanted` is false with --no-preflight; models of the embedded
         emulator (`emulated`) are looked at only where HF_ENDPOINT names a hub for them. UsageError
@@ -58,7 +67,7 @@ class Preflight:
             )
         if not wanted or switch == "off" or (emulated and not environ.get("HF_ENDPOINT")):
             return cls()
-        return cls(Hub(environ, deadline=deadline(environ)))
+        return cls(Hub(environ, deadline=deadline(environ)), root)
 
     def close(self) -> None:
         """Closes what was opened to look."""
@@ -98,10 +107,19 @@ class Preflight:
                 if isinstance(facts, RepoFacts):
                     asked = {REVISION: wanted[1]}  # as it was written, and "" for nothing
                     locked[address] = _with_commit(wishes[address], facts.commit, asked)
-        return locked
+        return lock_adapters(self.hub, locked, state, chosen)
 
     def look(self, specs: Mapping[str, Spec]) -> dict[str, tuple[Check, ...]]:
         """The checks of whole specs, by address; none for what has no model."""
+        found = self._models(specs)
+        for address, checks in self._adapters(specs).items():
+            found[address] = (*found.get(address, ()), *checks)
+        return found
+
+    def _adapters(self, specs: Mapping[str, Spec]) -> dict[str, tuple[Check, ...]]:
+        return {} if self.hub is None else look_at_adapters(self.hub, self.root, specs)
+
+    def _models(self, specs: Mapping[str, Spec]) -> dict[str, tuple[Check, ...]]:
         if self.hub is None:
             return {}
         wanted = {
@@ -120,11 +138,14 @@ class Preflight:
         return found
 
     def checked(self, plan: Plan) -> Plan:
-        """`plan` with the checks of the changes that change a model or where it is served, and a
-        refusal for each that failed.
+        """`plan` with the checks of the changes that change a model, where it is served or its
+        adapters, and a refusal for each that failed.
         """
-        about = {c.address: c for c in plan.pending_changes if changes_model(c)}
-        found = self.look({a: c.after.spec for a, c in about.items() if c.after is not None})
+        pending = {c.address: (c, c.after.spec) for c in plan.pending_changes if c.after}
+        found = self._models({a: spec for a, (c, spec) in pending.items() if changes_model(c)})
+        about = {a: s for a, (c, s) in pending.items() if changes_model(c) or changes_adapters(c)}
+        for address, checks in self._adapters(about).items():
+            found[address] = (*found.get(address, ()), *checks)
         refused = [
             Refusal(
                 address,
@@ -157,6 +178,11 @@ def changes_model(change: Change) -> bool:
         return True
     about = ("model.", "instance.")
     return change.action == "update" and any(f.path.startswith(about) for f in change.fields)
+
+
+def changes_adapters(change: Change) -> bool:
+    """Whether other adapters would be served than before."""
+    return any(field.path in (ADAPTERS, SENT) for field in change.fields)
 
 
 def deadline(environ: Mapping[str, str]) -> float:

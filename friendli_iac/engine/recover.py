@@ -184,7 +184,7 @@ def _checked(context: Context, begun: Entry, id: str) -> Observed:
             + (
                 "it was there before"
                 if older
-                else f"it is called {observed.name!r} in project {observed.project}, and should be "
+                else f"it is called {observed.name!r} in {observed.project}, and should be "
                 f"{begun.name!r} in {begun.project}"
             ),
             safe=nothing,

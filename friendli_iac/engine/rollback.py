@@ -66,6 +66,7 @@ def rollback_target(
     now = kind.newest_version(api, resource.id)
     ours = resource.fence.version
     theirs = now is not None and ours is not None and now > ours  # what is in force is not ours
+    theirs = theirs and not kind.moved_by(resource.applied.spec)
     record = _record(kind, address, resource, version, theirs=theirs)
     if record is not None:
         unknown: tuple[str, ...] = ()

@@ -22,6 +22,8 @@ from friendli_iac.engine.engine import Engine
 from friendli_iac.engine.guards import check_header
 from friendli_iac.engine.report import ApplyOptions
 from friendli_iac.errors import Refused, StateError, UsageError
+from friendli_iac.resources import KINDS
+from friendli_iac.resources.base import Address, article, place_of
 
 NOTHING = "Nothing was changed."
 MOST = 10**12  # no serial comes so far
@@ -122,7 +124,9 @@ def _given_up(begun: Entry) -> str:
     what = f"{begun.step} {begun.address} was begun, and nobody will look what came of it"
     if begun.step != "create":
         return what
-    return f"{what}: an endpoint called {begun.name!r} in project {begun.project} may bill"
+    kind = KINDS[Address.parse(begun.address).kind]
+    where = f"{article(kind.noun)} called {begun.name!r} in {place_of(kind, begun.project)}"
+    return f"{what}: {where} may {'bill' if kind.serves else 'be there'}"
 
 
 def _read(document: object) -> tuple[State, int, list[dict[str, Any]]]:

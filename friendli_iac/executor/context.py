@@ -44,7 +44,7 @@ class SystemClock:
 class Event:
     """Something that a person may want to see while it happens. `elapsed` is in seconds."""
 
-    type: Literal["start", "sent", "progress", "done", "failed", "skipped", "note"]
+    type: Literal["start", "sent", "progress", "done", "by hand", "failed", "skipped", "note"]
     address: str
     text: str
     status: str = ""

@@ -8,9 +8,11 @@ from __future__ import annotations
 from dataclasses import replace
 
 from friendli_iac.core.journal import Entry, EntryType
+from friendli_iac.core.moved import is_fenced, moved_since, without_artifact
+from friendli_iac.core.pins import narrowed
 from friendli_iac.core.plan import Change
 from friendli_iac.core.planner import based_on, seen_digest
-from friendli_iac.core.state import Fence, Resource
+from friendli_iac.core.state import Applied, Fence, Resource, Trial
 from friendli_iac.errors import (
     ApiError,
     LockLost,
@@ -23,7 +25,7 @@ from friendli_iac.errors import (
 from friendli_iac.executor.context import Context
 from friendli_iac.executor.look import look, wait_for
 from friendli_iac.executor.settle import locate, mark_first_version, resolve
-from friendli_iac.resources.base import Observed, Step
+from friendli_iac.resources.base import NEW_VERSION, Kind, Observed, Step, place_of
 
 ATTEMPTS = 3  # each only after it was found out that the one before had no effect
 PAUSE = 1.0  # seconds, where the API does not say how long
@@ -31,7 +33,7 @@ TOO_MANY = 429  # the status of a request that the API turned away unread
 
 ENDING = ("terminate", "delete")
 # What is refused while something else is under way.
-WHEN_QUIET = ("update", "restart", "wake", "sleep")
+WHEN_QUIET = (*NEW_VERSION, "restart", "wake", "sleep")
 
 
 def perform(
@@ -130,6 +132,7 @@ def _begin(
         observed = _look(context, change, step, resource, fenced)
         if observed is None and step not in ENDING:
             raise StalePlan([f"{change.address} ({resource.id}) is gone"])
+    kind, _ = context.kind_of(change.address)
     begin = Entry(
         "begin",
         context.clock.now(),
@@ -140,11 +143,11 @@ def _begin(
         id=resource.id if resource else change.id if change.deposes else None,
         project=resource.project if resource else change.project,
         name=change.name,
-        after=change.after,
-        trial=change.trial,
+        after=_in_force(kind, change, step, resource, observed),
+        trial=_on_trial(kind, change, step, resource),
         pin=change.pin if step == "create" else None,
         fence=Fence(observed.version, observed.updated_at) if observed else Fence(),
-        seen=seen_digest(context.kind_of(change.address)[0], observed),
+        seen=seen_digest(kind, observed),
         listed=before,
         by=context.by,
         commit=context.commit_id,
@@ -153,6 +156,30 @@ def _begin(
     enough = {"terminate": ("ending", "stopped"), "restart": ("served",)}.get(step, ())
     there_already = observed is not None and observed.health in enough
     return begin, resource is not None and (observed is None or there_already)
+
+
+def _in_force(
+    kind: Kind, change: Change, step: Step, resource: Resource | None, observed: Observed | None
+) -> Applied | None:
+    """What is in force once `step` took place: where several bring a change about, the next plan
+    must see the rest if they are cut off.
+    """
+    if change.after is None:
+        return None
+    before = resource.applied.spec if resource else {}
+    after = replace(change.after, spec=kind.carried(step, before, change.after.spec))
+    if step in NEW_VERSION and resource and observed and moved_since(resource, observed):
+        return without_artifact(after) if kind.moved_by(after.spec) else after
+    return after
+
+
+def _on_trial(kind: Kind, change: Change, step: Step, resource: Resource | None) -> Trial | None:
+    """What `step` tries: not what an earlier one of the same change has proved to serve."""
+    later = change.steps[: change.steps.index(step)] if step in change.steps else ()
+    proved = resource is not None and {"create", "rollout"}.intersection(later)
+    if change.trial is None or resource is None or resource.prior is None or not proved:
+        return change.trial
+    return narrowed(kind, change.trial, resource.prior.spec)
 
 
 def _send(context: Context, change: Change, begin: Entry) -> str | None:
@@ -170,6 +197,10 @@ def _send(context: Context, change: Change, begin: Entry) -> str | None:
 def _record(context: Context, begin: Entry, told: str | None) -> None:
     """The API accepted it. Whatever goes wrong from here on, it is not sent again."""
     id = begin.id
+    twice = begin.step == "create" and told in (begin.listed or ())
+    if twice or (begin.step == "rollout" and told != id):
+        _note(context, begin, "refused")
+        raise _another(begin, told)
     if begin.step in ("create", "delete"):
         # Saved before anything else: a kill here must not lead to a second GPU.
         _note(context, begin, "sent")
@@ -197,7 +228,7 @@ def _look(
     """
     kind, api = context.kind_of(change.address)
     id, project = resource.id, resource.project
-    if step == "delete":
+    if step == "delete" and kind.serves:
         ready = wait_for(context, change.address, id, project, {"stopped", "failed"})
     elif step in WHEN_QUIET:
         ready = wait_for(context, change.address, id, project, {"served", "failed", "stopped"})
@@ -208,12 +239,13 @@ def _look(
     version = kind.newest_version(api, id)
     if fenced:
         moved = []
-        if version != change.fence.version:
+        spec = change.after.spec if change.after else {}
+        if not is_fenced(kind, spec, change.fence.version, version):
             moved.append(
                 f"{change.address} is at version {version}, and the plan saw {change.fence.version}"
             )
         # A plan that read nothing took it for served, and its fields for those in state.
-        elif change.status == "" and step == "update" and ready.health != "served":
+        elif change.status == "" and step in NEW_VERSION and ready.health != "served":
             moved.append(f"{change.address} is {ready.status}, and the plan did not read it")
         elif change.status == "" and seen_digest(kind, ready) != change.seen:
             moved.append(f"{change.address} is not as state has it, and the plan did not read it")
@@ -224,6 +256,13 @@ def _look(
             moved.append(f"{change.address} was changed since the plan was made")
         if moved:
             raise StalePlan(moved)
+    elif step in NEW_VERSION and resource.fence.version is not None:
+        # One version of a change after the other: nobody may come in between.
+        spec = change.after.spec if change.after else {}
+        if not is_fenced(kind, spec, resource.fence.version, version):
+            raise StalePlan(
+                [f"{change.address}: version {version} was made by somebody else meanwhile"]
+            )
     return replace(ready, version=version)
 
 
@@ -240,12 +279,23 @@ def _no_twin(context: Context, change: Change, planned: set[str]) -> list[str]:
         if (other.name, other.project) == (change.name, change.project):
             raise Refused(
                 f"{change.address}: since the plan was made, {id} has appeared with the name "
-                f"{change.name!r} in project {change.project}",
+                f"{change.name!r} in {place_of(kind, change.project)}",
                 safe="It was not touched, and nothing was created.",
                 next=f"Adopt it with friendli-iac import {change.address} {id}, or choose another "
                 "spec.name.",
             )
     return sorted(listed)
+
+
+def _another(begin: Entry, told: str | None) -> ApiError:
+    """The key by which the API knows what it rolls out is that of something else."""
+    ours = begin.id if begin.step == "rollout" else "a new one"
+    return ApiError(
+        f"the {begin.step} of {begin.address} was to be of {ours}, and the API answers that it was "
+        f"of {told}: the key in the specification is that of {told}",
+        safe=f"{told} has one more version now, or is new, and may bill; it is not in state.",
+        next=f"Look at {told} in the web page, and say another key in the manifest.",
+    )
 
 
 def _unrecorded(begin: Entry, error: StateError) -> StateError:

@@ -7,6 +7,7 @@ from typing import Literal
 
 from friendli_iac.core.state import Resource
 from friendli_iac.errors import TimedOut
+from friendli_iac.executor.adapters import ask_until_told, not_proved, record
 from friendli_iac.executor.context import Context
 from friendli_iac.executor.look import LONGEST_POLL, look, tell
 from friendli_iac.executor.probe import Answer, probe
@@ -16,6 +17,7 @@ from friendli_iac.resources.rollout import Rollout
 
 # A service that shows the old version for this long after it accepted a new one has dropped it.
 NOT_APPLIED_AFTER = 60.0  # seconds
+PLAIN_NOT_APPLIED_AFTER = 5.0  # the same, of what starts nothing
 # How long a status from before a restart or an update may linger.
 LINGERS = 10.0  # seconds
 
@@ -57,11 +59,12 @@ def wait_until_served(
         context, address, rollout, version_needed=version_needed, recovering=recovering
     )
     answer = _ask(context, address, rollout, observed, version)
+    shown = _ask_routes(context, address, observed, version)
     if rollout.bake:
         observed = _bake(context, address, rollout, version)
         if answer.result == "good":
             answer = _ask(context, address, rollout, observed, version)
-    return verified(context, address, observed, version, answer)
+    return verified(context, address, observed, version, answer, shown)
 
 
 def _await_proof(
@@ -69,6 +72,7 @@ def _await_proof(
 ) -> tuple[Observed, int | None]:
     kind, api = context.kind_of(address)
     resource = context.known.state.resources[address]
+    dropped_after = NOT_APPLIED_AFTER if kind.versioned else PLAIN_NOT_APPLIED_AFTER
     started, wait, was_changing, was_clean = context.clock.now(), 0.25, False, False
     while True:
         observed = look(kind, api, resource.id, resource.project)
@@ -80,15 +84,15 @@ def _await_proof(
         tell(context, address, observed, elapsed)
         if observed.health == "served":
             version = kind.newest_version(api, resource.id)
-            _check_ours(resource, observed, version)
+            _check_ours(kind, resource, observed, version)
             # An error that came with it, on what serves: the version from before serves.
             dropped = version_needed and was_clean and observed.error is not None
             # A status may still be the one from before, and a number is listed at once.
-            settled = was_changing or _runs_newest(observed)
+            settled = was_changing or not kind.versioned or _runs_newest(observed)
             proved = is_proved(kind, resource, observed, version, version_needed) and not dropped
             if proved and (settled or elapsed >= LINGERS):
                 return observed, version
-            if not proved and (was_changing or elapsed >= NOT_APPLIED_AFTER):
+            if not proved and (was_changing or elapsed >= dropped_after):
                 raise _not_applied(kind, resource, observed, version)
         elif observed.health in ("failed", "stopped") and (
             not recovering or was_changing or elapsed >= LINGERS
@@ -108,10 +112,13 @@ def _runs_newest(observed: Observed) -> bool:
     return observed.asleep or bool(observed.replicas.updated)
 
 
-def _check_ours(resource: Resource, observed: Observed, version: int | None) -> None:
-    """Failure when somebody else made a version after ours: nobody can tell which one serves."""
-    ours = resource.fence.version
-    if ours is not None and version is not None and version > ours:
+def _check_ours(kind: Kind, resource: Resource, observed: Observed, version: int | None) -> None:
+    """Failure when somebody else made a version after ours: nobody can tell which one serves. One
+    by who is meant to is no reason, as long as it serves.
+    """
+    ours, spec = resource.fence.version, resource.applied.spec
+    meant = observed.health == "served" and kind.moved_by(spec)
+    if ours is not None and version is not None and version > ours and not meant:
         raise Failure("taken over", _others(version), observed, version)
 
 
@@ -144,6 +151,22 @@ def _ask(
     return answer
 
 
+def _ask_routes(
+    context: Context, address: str, observed: Observed, version: int | None
+) -> str:
+    """Asks the routes that were sent. The path of the field that this proves."""
+    kind, _ = context.kind_of(address)
+    resource = context.known.state.resources[address]
+    routes = kind.routes(resource.pending.spec if resource.pending else {})
+    if not routes.sent or not routes.names:
+        return ""
+    asked = ask_until_told(context, address, routes.names)
+    record(context, address, asked)
+    if why := not_proved(routes, asked):
+        raise Failure("bad", why, observed, version)
+    return "" if asked.why else routes.path
+
+
 def _bake(context: Context, address: str, rollout: Rollout, version: int | None) -> Observed:
     """Watches what serves for a while longer. What it shows at the end."""
     kind, api = context.kind_of(address)
@@ -170,7 +193,7 @@ def _bake(context: Context, address: str, rollout: Rollout, version: int | None)
             raise _not_served(context, address, observed)
         if observed.health == "served" and elapsed >= rollout.bake:
             now = kind.newest_version(api, resource.id)
-            _check_ours(resource, observed, now)
+            _check_ours(kind, resource, observed, now)
             if not is_proved(kind, resource, observed, version, False):
                 raise Failure("taken over", _others(now), observed, now)
             return observed
@@ -199,6 +222,8 @@ def _not_served(context: Context, address: str, observed: Observed) -> Failure:
     kind, api = context.kind_of(address)
     resource = context.known.state.resources[address]
     version = kind.newest_version(api, observed.id)
+    if kind.moved_by(resource.applied.spec):  # what others rolled out is not ours to take back
+        _check_ours(kind, resource, observed, version)
     if observed.health in ("ending", "stopped"):
         why = f"it is {observed.status}: somebody else ended it, or it slept for too long"
         return Failure("taken over", why, observed, version)

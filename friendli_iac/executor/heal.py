@@ -10,6 +10,7 @@ from dataclasses import replace
 from typing import NoReturn
 
 from friendli_iac.core.canonical import digest
+from friendli_iac.core.diff import changed_paths
 from friendli_iac.core.journal import NOT_APPLIED, Entry
 from friendli_iac.core.plan import Change
 from friendli_iac.core.planner import seen_digest
@@ -145,7 +146,8 @@ def _roll_back(context: Context, change: Change, failure: Failure, good: Applied
     kind, _ = context.kind_of(address)
     context.tell("note", address, f"{failure.why}; rolling back to the last good settings")
     back = _follow_up(context, change, "rollback", failure, good)
-    steps = kind.steps("update", failure.observed, good.spec)
+    sent = context.known.state.resources[address].applied.spec
+    steps = kind.steps("update", failure.observed, good.spec, changed_paths(kind, sent, good.spec))
     try:
         for step in steps:
             first = step == steps[0]

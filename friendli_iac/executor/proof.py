@@ -54,25 +54,36 @@ def version_is_needed(kind: Kind, resource: Resource) -> bool:
 
 
 def verified(
-    context: Context, address: str, observed: Observed, version: int | None, answer: Answer
+    context: Context,
+    address: str,
+    observed: Observed,
+    version: int | None,
+    answer: Answer,
+    shown: str = "",
 ) -> Served:
-    """Writes the proof to the journal. `answer` is what the probe came to."""
+    """Writes the proof to the journal. `answer` is what the probe came to, and `shown` the path of
+    a write-only field that was proved by itself.
+    """
     kind, _ = context.kind_of(address)
     resource = context.known.state.resources[address]
     marks = leaves(kind.model)
     # What was in force before it, and that was not always good.
     earlier = [r for r in resource.history if r["key"] != resource.key]
     in_force = [r["spec"] for r in earlier if r["outcome"] != NOT_APPLIED]
-    prior = resource.prior.spec if resource.prior else {}
+    made = len(resource.history) - len(earlier)  # one change may make two, one after the other
+    prior = resource.prior.spec if resource.prior and made < 2 else {}
     old = flatten(kind, in_force[-1] if in_force else prior)
     new = flatten(kind, resource.pending.spec) if resource.pending else {}
     # Behind a version of somebody else, that a value is as we sent it before says nothing.
     before = earlier[-1]["version"] if earlier else None
-    alone = before is None or resource.fence.version in (None, before, before + 1)
+    alone = before is None or resource.fence.version in (None, before, before + made)
+    alone = alone or bool(kind.moved_by(resource.applied.spec))
     # Left out, and perhaps in force yet.
     gone = [p for p in old if p not in new and not replaced(kind.model, p, new)]
     unproved = tuple(
-        p for p in (*new, *gone) if marks[p].write_only and (new.get(p) != old.get(p) or not alone)
+        p
+        for p in (*new, *gone)
+        if marks[p].write_only and p != shown and (new.get(p) != old.get(p) or not alone)
     )
     counted = observed.replicas
     behind = counted.updated == 0 and bool(counted.current)

@@ -15,6 +15,8 @@ from friendli_iac.core.planfile import to_json
 from friendli_iac.core.policy import override_of
 from friendli_iac.core.state import Resource
 from friendli_iac.errors import (
+    UNKNOWN_REQUEST,
+    ApiError,
     ByHand,
     Cancelled,
     FriendliIacError,
@@ -23,12 +25,14 @@ from friendli_iac.errors import (
     StateError,
     TimedOut,
 )
+from friendli_iac.executor.adapters import prove_routes
+from friendli_iac.executor.by_hand import check_by_hand, seen_to_by_hand
 from friendli_iac.executor.context import Context
 from friendli_iac.executor.effects import ENDING, perform
 from friendli_iac.executor.heal import prove
 from friendli_iac.executor.look import look, wait_for
 from friendli_iac.executor.proof import Served, version_is_needed
-from friendli_iac.resources.base import Health, Step
+from friendli_iac.resources.base import NEW_VERSION, Health, Step
 
 Result = Literal[
     "applied", "sent", "by hand", "failed", "rolled back", "timed out", "cancelled", "skipped"
@@ -175,7 +179,7 @@ def _carry_out(context: Context, plan: Plan, change: Change, no_wait: bool) -> O
         context.tell("failed", change.address, str(error))
         return outcome("timed out", str(error), error)
     except ByHand as error:
-        context.tell("failed", change.address, str(error))
+        context.tell("by hand", change.address, str(error))
         return outcome("by hand", str(error), error)
     except RolledBack as error:
         context.tell("failed", change.address, str(error))
@@ -209,14 +213,19 @@ def _apply(context: Context, plan: Plan, change: Change, no_wait: bool) -> str:
             continue
         if _needs_proof(context, change, step):
             _prove(context, change)
-        perform(
-            context,
-            change,
-            step,
-            plan=plan.plan_id,
-            listed=list(plan.listed.get(change.project, [])),
-            first=not done and step == change.steps[0],
-        )
+        try:
+            perform(
+                context,
+                change,
+                step,
+                plan=plan.plan_id,
+                listed=list(plan.listed.get(change.project, [])),
+                first=not done and step == change.steps[0],
+            )
+        except ApiError as error:
+            if error.reason != UNKNOWN_REQUEST or len(change.steps) > 1:
+                raise
+            return seen_to_by_hand(context, change)
         done = [*done, step]
     text = _finish(context, change, no_wait)
     if not no_wait:
@@ -250,20 +259,27 @@ def _move_pins(context: Context, change: Change) -> None:
 
 
 def _needs_proof(context: Context, change: Change, step: str) -> bool:
-    """Whether what was sent must serve before this step: what sleeps cannot prove itself, and what
-    is replaced ends only when its replacement serves.
+    """Whether what was sent must serve before this step: what sleeps cannot prove itself, what is
+    replaced ends only when its replacement serves, and of two versions one comes after the other.
     """
     resource = context.known.state.resources.get(change.address)
     if resource is None or resource.pending is None:
         return False
-    return step in AFTER_PROOF or (step in ENDING and resource.deposed is not None)
+    second = step == "update" and step != _first_sent(change)
+    return second or step in AFTER_PROOF or (step in ENDING and resource.deposed is not None)
+
+
+def _first_sent(change: Change) -> str:
+    """The first step of a change that sends a specification; empty where none does."""
+    return next((step for step in change.steps if step in ("create", *NEW_VERSION)), "")
 
 
 def _prove(context: Context, change: Change) -> Served:
     kind, _ = context.kind_of(change.address)
     resource = context.known.state.resources[change.address]
     recovering = change.status != "" and kind.health(change.status) in ("failed", "stopped")
-    needed = change.action in ("update", "verify") and version_is_needed(kind, resource)
+    compared = change.action in ("update", "verify") or "update" in change.steps
+    needed = compared and version_is_needed(kind, resource)
     return prove(context, change, version_needed=needed, recovering=recovering)
 
 
@@ -276,7 +292,24 @@ def _check_gone(context: Context, change: Change) -> None:
 
 
 def _finish(context: Context, change: Change, no_wait: bool) -> str:
-    """What remains when everything was sent: our own records, or the proof."""
+    """What remains when everything was sent: our own records, the proof, and its routes."""
+    kind, _ = context.kind_of(change.address)
+    resource = context.known.state.resources.get(change.address)
+    plain = not kind.serves and resource is not None and resource.pending is None
+    if plain and not change.steps and change.action in ("update", "delete", "verify"):
+        return seen_to_by_hand(context, change)
+    text = _settled(context, change, no_wait)
+    resource = context.known.state.resources.get(change.address)
+    if not kind.serves and change.manual and resource is not None and resource.pending is None:
+        check_by_hand(context, change)
+    rests = change.action in ("sleep", "terminate", "delete")
+    if rests or resource is None or resource.pending is not None:
+        return text
+    said = "; ".join(filter(None, [text, prove_routes(context, change)]))
+    return said or "proved before"
+
+
+def _settled(context: Context, change: Change, no_wait: bool) -> str:
     now = context.clock.now()
     if change.action == "record" and change.after is None:
         _check_gone(context, change)
@@ -312,11 +345,11 @@ def _await_rest(context: Context, change: Change) -> str:
 
 
 def _came_to(change: Change, resource: Resource) -> str:
-    """What this change came to when its plan was applied before; RolledBack says it again."""
+    """What this change came to when its plan was applied before: RolledBack, or nothing to say."""
     if resource.pin and resource.pin.key == change.key:
         raise RolledBack(
             f"this plan sent it before: {resource.pin.story}",
             safe="What served before serves on; nothing was sent again.",
             next="Change the manifest and make a new plan.",
         )
-    return "proved before"
+    return ""

@@ -13,9 +13,11 @@ from friendli_iac.core.state import Fence
 from friendli_iac.errors import ApiError, NotFound, SettleError
 from friendli_iac.executor.context import Context
 from friendli_iac.executor.look import look
-from friendli_iac.resources.base import Observed
+from friendli_iac.resources.base import NEW_VERSION, Kind, Observed, place_of
 
 LOOK_EVERY = 5.0  # seconds between two looks
+# The longest grace, in seconds, of what starts nothing: it is there at once, or not at all.
+PLAIN_GRACE = 2.0
 
 
 def settle_all(context: Context) -> list[str]:
@@ -39,7 +41,7 @@ def resolve(context: Context, begun: Entry, *, accepted: bool) -> str | None:
         id = locate(context, begun, accepted=accepted)
     else:
         # An update that comes late would be one more cold start. The others come to nothing then.
-        late = begun.step == "update"
+        late = begun.step in NEW_VERSION
         id = _watch(context, begun, context.settle_grace if late else 0.0)
     context.write(
         Entry(
@@ -79,11 +81,13 @@ def locate(
     id = _watch(context, begun, context.settle_grace if timeout is None else timeout)
     if id or not accepted:
         return id
+    kind, _ = context.kind_of(begun.address)
+    twice = "buy a second GPU" if kind.serves else "make a second one"
     raise SettleError(
-        f"the API accepted the create of {begun.address}, and no endpoint called "
-        f"{begun.name!r} has appeared in project {begun.project}",
+        f"the API accepted the create of {begun.address}, and no {kind.noun} called "
+        f"{begun.name!r} has appeared in {place_of(kind, begun.project)}",
         address=begun.address,
-        safe="It is not sent again: that could buy a second GPU.",
+        safe=f"It is not sent again: that could {twice}.",
         next="friendli-iac state recover shows what may be it, and takes the decision: --adopt "
         f"{begun.address}=ID, or --none {begun.address} where you are sure that there is none.",
     )
@@ -91,6 +95,8 @@ def locate(
 
 def _watch(context: Context, begun: Entry, patience: float) -> str | None:
     """Looks at least twice, and until `patience` (seconds) after the request has passed."""
+    if not context.kind_of(begun.address)[0].versioned:
+        patience = min(patience, PLAIN_GRACE)
     # The clock may have been set back since: then what is left of the grace is not known.
     since = min(begun.time, context.clock.now())
     looks, wait = 0, 0.2
@@ -120,17 +126,17 @@ def _created(context: Context, begun: Entry) -> str | None:
         if (observed.name, observed.project) == (begun.name, begun.project):
             found.append(id)
     if len(found) > 1:
-        raise _several(begun, sorted(found))
+        raise _several(kind, begun, sorted(found))
     return found[0] if found else None
 
 
-def _several(begun: Entry, ids: list[str]) -> SettleError:
+def _several(kind: Kind, begun: Entry, ids: list[str]) -> SettleError:
     return SettleError(
-        f"{len(ids)} endpoints called {begun.name!r} appeared in project {begun.project} since the "
-        f"create of {begun.address}: {', '.join(ids)}",
+        f"{len(ids)} {kind.noun}s called {begun.name!r} appeared in "
+        f"{place_of(kind, begun.project)} since the create of {begun.address}: {', '.join(ids)}",
         address=begun.address,
         candidates=ids,
-        safe="None was touched, and each may bill.",
+        safe="None was touched" + ", and each may bill" * kind.serves + ".",
         next="friendli-iac state recover shows them. Keep one with --adopt "
         f"{begun.address}=ID, and delete the others in the web page.",
     )
@@ -168,12 +174,16 @@ def _updated(
     we sent, or still shows at the `last` look what was there before (a roll-out that failed: the
     gate will say so). Anything else is left to the next plan, which calls it unknown.
     """
-    before = begun.fence.version
-    if version is None or before is None:
-        return observed.health == "changing"
     kind, _ = context.kind_of(begun.address)
     sent = readable(kind, begun.after.spec) if begun.after else {}
     live = readable(kind, observed.spec)
     shows = all(live.get(path) == value for path, value in sent.items())
+    if not kind.versioned:  # where nothing of it can be read, it is sent once more
+        return shows and seen_digest(kind, observed) != begun.seen
+    before = begun.fence.version
+    if version is None or before is None:
+        return observed.health == "changing"
     ours = shows or (last and seen_digest(kind, observed) == begun.seen)
-    return version == before + 1 and (observed.health != "served" or ours)
+    meant = version > before and kind.moved_by(begun.after.spec if begun.after else {})
+    made = version == before + 1 or bool(meant)
+    return made and (observed.health != "served" or ours)

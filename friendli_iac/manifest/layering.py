@@ -20,7 +20,15 @@ from friendli_iac.manifest.model import Layer, origins
 from friendli_iac.resources import KINDS, TEMPLATES
 from friendli_iac.resources.base import Address
 from friendli_iac.resources.patch import deleted, patched
-from friendli_iac.resources.spec import Spec, SpecModel, canonical, get_path, leaves, overlay
+from friendli_iac.resources.spec import (
+    Parts,
+    Spec,
+    SpecModel,
+    canonical,
+    get_path,
+    leaves,
+    overlay,
+)
 
 MODELS: dict[str, type[SpecModel]] = {**{n: k.model for n, k in KINDS.items()}, **TEMPLATES}
 WITH_F = "; with -f, only the files that it names are read: add the one that has it"
@@ -73,6 +81,18 @@ def references(model: type[SpecModel]) -> Mapping[str, str]:
 def includes(model: type[SpecModel]) -> Mapping[str, str]:
     """The keys of a model that list templates to lay under it, and the templates' kind."""
     return {path: leaf.include for path, leaf in leaves(model).items() if leaf.include}
+
+
+@cache
+def parts(model: type[SpecModel]) -> Mapping[str, Parts]:
+    """The paths of a model's fields that list templates as parts, and which."""
+    return {path: leaf.parts for path, leaf in leaves(model).items() if leaf.parts}
+
+
+@cache
+def needs(model: type[SpecModel]) -> Mapping[str, str]:
+    """The paths of a model's fields that name resources, and the resources' kind."""
+    return {path: leaf.needs for path, leaf in leaves(model).items() if leaf.needs}
 
 
 class Layering:

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from friendli_iac.manifest.document import Document, Keys
+from friendli_iac.resources.adapter import AdapterField
 from friendli_iac.resources.base import Address
 from friendli_iac.resources.policy import Policy
 from friendli_iac.resources.prices import LIST_PRICES, Prices
@@ -184,4 +185,5 @@ class Project:
     environments: Mapping[str, Environment] = field(default_factory=dict)
     prices: Prices = LIST_PRICES
     policy: Policy | None = None
+    adapters: Mapping[str, AdapterField] = field(default_factory=dict)  # by base URL
     document: Document | None = field(default=None, repr=False, compare=False)

@@ -14,6 +14,7 @@
       prod: {variables: {max: 8}, overlays: [overlays/prod.yaml]}   # see environments.py
     policy: {maxReplicas: 4}                # what plans must keep to; see policies.py
     prices: {gpuHour: {H100: 2.50}}         # dollars; see prices.py
+    adapters: {"https://llm.example.com": {rest: {field: adapters}}}   # see adapters.py
 
 Tokens and addresses of services are no settings: they come from outside of the repository.
 """
@@ -25,6 +26,7 @@ from pathlib import Path
 from typing import Any
 
 from friendli_iac.errors import ManifestError, Problem
+from friendli_iac.manifest.adapters import adapters
 from friendli_iac.manifest.document import Document, Keys, show, split
 from friendli_iac.manifest.environments import VARIABLE, environments, state_problem
 from friendli_iac.manifest.explain import did_you_mean, plain_type, unknown_key
@@ -37,7 +39,7 @@ from friendli_iac.resources import KINDS, TEMPLATES
 
 _KEYS = (
     "name", "manifests", "variables", "state", "siblings", "defaults", "environments", "prices",
-    "policy",
+    "policy", "adapters",
 )  # fmt: skip
 _VARIABLE_KEYS = ("default", "description", "sensitive")
 _FROM_OUTSIDE = re.compile("token|key|secret|url|team|profile", re.IGNORECASE)
@@ -101,6 +103,7 @@ def _project(file: Path) -> Project:
         prices=prices(*found, report),
         document=found[0],
         policy=policy(*found, report),
+        adapters=adapters(*found, report),
     )
     settings.unknown_keys()
     if report:

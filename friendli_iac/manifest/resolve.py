@@ -12,11 +12,11 @@ from itertools import pairwise
 from friendli_iac.errors import Problem
 from friendli_iac.manifest.document import Document, Keys
 from friendli_iac.manifest.explain import Guesses
-from friendli_iac.manifest.layering import WITH_F, Checked, references
+from friendli_iac.manifest.layering import WITH_F, Checked, needs, parts, references
 from friendli_iac.manifest.model import Declared, Manifest, Source, origins
 from friendli_iac.resources import KINDS
 from friendli_iac.resources.base import Address
-from friendli_iac.resources.spec import Spec, copied, get_path, leaves, set_path
+from friendli_iac.resources.spec import Spec, copied, get_path, set_path
 
 
 def resolve(checked: Sequence[Checked], report: list[Problem], *, complete: bool) -> Manifest:
@@ -53,6 +53,7 @@ class _Resolver:
                 templates[address] = Source(document.file, *document.place())
         self._check_names(resources)
         self._check_dependencies()
+        self._check_agreement(resources)
         return Manifest(resources, templates, self._complete)
 
     def _declared_twice(self, first: Checked, second: Checked) -> None:
@@ -87,40 +88,55 @@ class _Resolver:
         spec = self._with_parts(one, spec)
         spec = KINDS[address.kind].desired(address, spec)
         named = self._needed_by.setdefault(address, self._needed(one))
-        needs = tuple(dict.fromkeys([*one.depends_on, *named]))
-        return Declared(address, spec, one.labels, needs, layers, one.documents)
+        depends_on = tuple(dict.fromkeys([*one.depends_on, *named]))
+        return Declared(address, spec, one.labels, depends_on, layers, one.documents)
 
     def _with_parts(self, one: Checked, spec: Spec) -> Spec:
         """`spec` with a block for each template that it lists by name."""
-        for leaf in leaves(KINDS[one.address.kind].model).values():
-            names = get_path(spec, leaf.path) if leaf.parts else None
-            if leaf.parts is None or names is None:
+        for path, listed in parts(KINDS[one.address.kind].model).items():
+            names = get_path(spec, path)
+            if names is None:
                 continue
-            blocks = []
+            blocks: list[Spec] = []
             for index, name in enumerate(names):
-                template = self._known.get(Address(leaf.parts, name))
+                template = self._known.get(Address(listed.kind, name))
                 if template is None:
-                    self._dangling(one, leaf.path, leaf.parts, name, index)
+                    self._dangling(one, path, listed.kind, name, index)
                 elif template.spec is not None:
-                    blocks.append({"name": name, **copy.deepcopy(template.spec)})
+                    block = {"name": name, **copy.deepcopy(template.spec)}
+                    self._check_unique(one, (*path.split("."), index), blocks, block, listed.unique)
+                    blocks.append(block)
             spec = copied(spec)
-            set_path(spec, leaf.path, blocks)
+            set_path(spec, path, blocks)
         return spec
 
-    def _needed(self, one: Checked) -> list[Address]:
-        """The resources that the fields of a specification name."""
-        found = []
-        for leaf in leaves(KINDS[one.address.kind].model).values():
-            said = get_path(one.spec or {}, leaf.path) if leaf.needs else None
-            if leaf.needs is None or said is None:
+    def _check_unique(
+        self, one: Checked, keys: Keys, before: Sequence[Spec], block: Spec, unique: str
+    ) -> None:
+        """That no part says the same at `unique` as one `before` it."""
+        for other in before:
+            if not unique or block.get(unique) != other.get(unique):
                 continue
+            message = f"{other['name']} and {block['name']} have the same {unique}: {block[unique]}"
+            remedy = f"give one of them another {unique}"
+            if other["name"] == block["name"]:
+                message, remedy = f"{block['name']} is listed twice", "remove one of them"
+            document, written = next(origins(one.layers, keys))
+            self._report.append(
+                document.problem("duplicate-part", message, written, remedy=remedy)
+            )
+            return
+
+    def _needed(self, one: Checked) -> list[Address]:
+        """The resources that the fields of a specification name. With -f, they may be elsewhere."""
+        found = []
+        for path, kind in needs(KINDS[one.address.kind].model).items():
+            said = get_path(one.spec or {}, path, [])
             for name in said if isinstance(said, list) else [said]:
-                if Address(leaf.needs, name) in self._known:
-                    found.append(Address(leaf.needs, name))
-                elif self._complete:
-                    self._dangling(one, leaf.path, leaf.needs, name)
+                if self._complete and Address(kind, name) not in self._known:
+                    self._dangling(one, path, kind, name)
                 else:
-                    found.append(Address(leaf.needs, name))
+                    found.append(Address(kind, name))
         return found
 
     def _dangling(
@@ -154,6 +170,15 @@ class _Resolver:
                     remedy="give one of them another name, or another project",
                 )
             )
+
+    def _check_agreement(self, resources: Mapping[Address, Declared]) -> None:
+        every = {str(address): declared.spec for address, declared in resources.items()}
+        for address, declared in resources.items():
+            for path, message, remedy in KINDS[address.kind].disagreements(declared.spec, every):
+                document, written = next(origins(declared.layers, tuple(path.split("."))))
+                self._report.append(
+                    document.problem("disagreement", message, written, remedy=remedy)
+                )
 
     def _check_dependencies(self) -> None:
         graph: dict[Address, list[Address]] = {}

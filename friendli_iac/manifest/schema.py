@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from friendli_iac.manifest.adapters import adapters_schema
 from friendli_iac.manifest.envelope import API_VERSION, MAX_NAME, NAME
 from friendli_iac.manifest.environments import NAME as ENVIRONMENT_NAME
 from friendli_iac.manifest.policy_schema import policy_schema
@@ -151,6 +152,7 @@ def settings_schema() -> Schema:
                 "description": "What a GPU costs, instead of its list price: plans, `status` and "
                 "`cost` estimate with it.",
             },
+            "adapters": adapters_schema(),
         },
         "definitions": _definitions(),
     }

@@ -1,13 +1,15 @@
 """The kinds. A new one is a file here, named in one of these two tables, and nowhere else."""
 
 from friendli_iac.resources.adapter import AdapterSpec
+from friendli_iac.resources.automation import AUTOMATION
 from friendli_iac.resources.autoscaling import AutoscalingPolicySpec
 from friendli_iac.resources.base import Kind
 from friendli_iac.resources.endpoint import ENDPOINT
 from friendli_iac.resources.profile import ProfileSpec
 from friendli_iac.resources.spec import SpecModel
+from friendli_iac.resources.webhook import WEBHOOK
 
-KINDS: dict[str, Kind] = {ENDPOINT.name: ENDPOINT}
+KINDS: dict[str, Kind] = {kind.name: kind for kind in (ENDPOINT, WEBHOOK, AUTOMATION)}
 TEMPLATES: dict[str, type[SpecModel]] = {
     "Adapter": AdapterSpec,
     "AutoscalingPolicy": AutoscalingPolicySpec,

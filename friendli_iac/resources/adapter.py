@@ -1,16 +1,18 @@
 """Adapter: a LoRA adapter that endpoints refer to. It has no state and makes no request of its own.
 
 The public API of Friendli has no field for adapters (OpenAPI of 2026-07-22): see
-`friendli_iac.resources.endpoint` for what is done about them.
+`friendli_iac.resources.endpoint_adapters` for what is done about them.
 """
 
 from __future__ import annotations
 
-from typing import Annotated, ClassVar
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Annotated, Any, ClassVar
 
 from pydantic import Field
 
-from friendli_iac.resources.spec import SpecModel
+from friendli_iac.resources.spec import Spec, SpecModel, set_path
 from friendli_iac.resources.values import Text
 
 
@@ -39,3 +41,29 @@ class AdapterSpec(SpecModel):
         description="A folder of the project with the adapter's files, for one that was uploaded "
         "to Friendli.",
     )
+
+
+# What of an adapter a service can be told.
+PARTS = ("route", "repo", "revision")
+
+
+@dataclass(frozen=True)
+class AdapterField:
+    """How a service takes adapters with create and update: a list at the dotted path `field` of the
+    body. Each item is one of PARTS, or an object: our names for its keys, by the service's.
+    """
+
+    field: str
+    item: str | Mapping[str, str] = "route"
+
+    def sent(self, blocks: Sequence[Mapping[str, Any]]) -> Spec:
+        """`sentAdapters` for these adapters, which are blocks as Endpoints have them."""
+        body: Spec = {}
+        set_path(body, self.field, [self._item(block) for block in blocks])
+        return {"routes": [block["route"] for block in blocks], "body": body}
+
+    def _item(self, block: Mapping[str, Any]) -> object:
+        parts = {"route": block["route"], **block.get("huggingFace", {})}
+        if isinstance(self.item, str):
+            return parts.get(self.item)
+        return {key: parts[part] for key, part in self.item.items() if part in parts}

@@ -27,5 +27,16 @@ class Advice:
     notes: tuple[str, ...] = ()
     refusals: tuple[tuple[str, str], ...] = ()
 
+    def with_(self, other: Advice) -> Advice:
+        """All that both say."""
+        if self is NOTHING or other is NOTHING:
+            return other if self is NOTHING else self
+        return Advice(
+            (*self.manual, *other.manual),
+            (*self.warnings, *other.warnings),
+            (*self.notes, *other.notes),
+            (*self.refusals, *other.refusals),
+        )
+
 
 NOTHING = Advice()

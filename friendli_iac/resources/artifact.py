@@ -10,8 +10,16 @@ from typing import Any
 from pydantic_core import PydanticCustomError
 
 ARTIFACT = "model.wandb.artifact"  # where an endpoint says it
+IDEMPOTENCY_KEY = "model.wandb.idempotencyKey"
+DIGEST = "model.wandb.digest"  # of the version that was sent
+MOVED_BY = "model.wandb.movedBy"  # the automation that rolls it out beside us
+KEY_PREFIX = "friendli-iac"  # of our own idempotency keys: `friendli-iac/LINEAGE/ADDRESS`
 
 _NAME = re.compile(r"([^/:\s]+)/([^/:\s]+)/([^/:\s]+):([^/:\s]+)")
+_WORDS = re.compile(r"[\w./@ -]{1,60}")
+_SHORT = 12  # characters of a digest
+_METRICS = 3  # that one line tells
+_JUDGES = ("eval", "test", "val")  # how metrics begin that judge a model
 _VERSION = re.compile(r"v\d+")
 
 
@@ -72,6 +80,29 @@ class ArtifactVersion:
     def name(self) -> ArtifactName:
         """Its full name, with the version."""
         return ArtifactName.parse(f"{self.path}:{self.version}")
+
+
+def provenance(version: ArtifactVersion) -> str:
+    """Where a version comes from, in words: `digest 3f2a…, logged by RUN with eval/accuracy 0.91`.
+    Anybody who may log can write names and metrics: what is no short word is left out.
+    """
+    parts = [f"digest {version.digest[:_SHORT]}…" if len(version.digest) > _SHORT else ""]
+    if version.digest and not parts[0]:
+        parts = [f"digest {version.digest}"]
+    if _WORDS.fullmatch(version.logged_by):
+        parts.append(f"logged by {version.logged_by}")
+    numbers = {
+        key: value
+        for key, value in version.metrics.items()
+        if isinstance(value, int | float) and not isinstance(value, bool)
+        if _WORDS.fullmatch(key) and not key.startswith("_")
+    }
+    told = sorted(numbers, key=lambda key: (not key.startswith(_JUDGES), key))[:_METRICS]
+    metrics = ", ".join(f"{key} {numbers[key]:.4g}" for key in told)
+    if metrics:
+        parts.append(f"with {metrics}")
+    first, *rest = [part for part in parts if part] or ["nothing else is known of it"]
+    return ", ".join([first, " ".join(rest)]) if rest else first
 
 
 def check_artifact(text: str) -> str:

@@ -35,6 +35,11 @@ class Address:
         return cls(kind, name)
 
 
+def article(noun: str) -> str:
+    """`noun` with `a` or `an`."""
+    return f"{'an' if noun[:1] in 'aeiou' else 'a'} {noun}"
+
+
 Health = Literal["served", "changing", "failed", "ending", "stopped"]
 
 
@@ -75,6 +80,21 @@ class Observed:
     details: Mapping[str, Any] = field(default_factory=dict)
 
 
+# What was seen of a route. `unknown`: it was served before something was sent.
+Seen = Literal["served", "missing", "unknown"]
+
+
+class Routes(NamedTuple):
+    """What requests call beside its id, such as the adapters of an endpoint (`ENDPOINT_ID:ROUTE`).
+    Each is proved by asking it. `path` is the field that says which; `sent`: by our own requests,
+    and not by a person's hand.
+    """
+
+    path: str = ""
+    names: tuple[str, ...] = ()
+    sent: bool = False
+
+
 Step = Literal["create", "rollout", "update", "restart", "wake", "sleep", "terminate", "delete"]
 # What makes one more version of something that is there already.
 NEW_VERSION: tuple[Step, ...] = ("rollout", "update")
@@ -104,6 +124,7 @@ class Kind(Protocol):
     noun: str  # what people call one of them, such as `endpoint`
     model: type[SpecModel]
     versioned: bool  # whether each accepted update makes a version with a number
+    serves: bool  # whether programs call it by its id, and have to wait while it starts
 
     def place(self, spec: Spec) -> str:
         """Where it lives, for `list`: names are unique there. A Friendli project, for one."""
@@ -166,10 +187,41 @@ class Kind(Protocol):
         ...
 
     def advise(
-        self, api: Any, action: Action, before: Spec, target: Spec, observed: Observed | None
+        self,
+        api: Any,
+        action: Action,
+        before: Spec,
+        target: Spec,
+        observed: Observed | None,
+        seen: Mapping[str, Seen],
     ) -> Advice:
         """What must be said of a change before it is made, and what a person must do by hand. Asks
-        the API only where that costs nothing. `before` is what was applied.
+        the API only where that costs nothing. `before` is what was applied, and `seen` what was
+        seen of its routes.
+        """
+        ...
+
+    def disagreements(self, spec: Spec, every: Mapping[str, Spec]) -> list[tuple[str, str, str]]:
+        """What cannot be, as the others are wanted: path, message, and what to do about it. `every`
+        are the specifications of all that is wanted, by address.
+        """
+        ...
+
+    def lint(
+        self, api: Any, address: str, spec: Spec, every: Mapping[str, Spec]
+    ) -> tuple[str, ...]:
+        """What is doubtful of `spec`, which may be meant all the same. `every` are the
+        specifications of all that is wanted, by address. `api` is None where nothing is asked.
+        """
+        ...
+
+    def routes(self, spec: Spec) -> Routes:
+        """What `spec` wants requests to call beside its id; nothing for most kinds."""
+        ...
+
+    def answers(self, api: Any, id: str, route: str, timeout: float) -> bool:
+        """Whether a route is there: sends one inference request, which must not be sent to what
+        sleeps. `timeout` is in seconds. An ApiError says why that cannot be told.
         """
         ...
 
@@ -242,3 +294,8 @@ class Kind(Protocol):
     def explain(self, error: str | None, spec: Spec) -> Fault:
         """What an error code means for a resource with `spec`, and what helps."""
         ...
+
+
+def place_of(kind: Kind, place: str) -> str:
+    """A `place` of the kind in words, such as `project p1`."""
+    return f"project {place}" if kind.model.IN_PROJECT else place

@@ -10,46 +10,40 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping
 from typing import Any, Protocol
 
-from friendli_iac.resources import instances
-from friendli_iac.resources.advice import NOTHING, Advice
-from friendli_iac.resources.artifact import ARTIFACT
-from friendli_iac.resources.base import Action, Address, Fault, Health, Observed, Replicas, Step
+from friendli_iac.resources.advice import Advice
+from friendli_iac.resources.artifact import ARTIFACT, MOVED_BY
+from friendli_iac.resources.base import (
+    Action,
+    Address,
+    Fault,
+    Health,
+    Observed,
+    Routes,
+    Seen,
+    Step,
+)
 from friendli_iac.resources.billing import Bill, read_bill
+from friendli_iac.resources.endpoint_adapters import (
+    adapter_advice,
+    adapter_routes,
+    emptied,
+    is_served,
+)
+from friendli_iac.resources.endpoint_artifact import (
+    artifact_advice,
+    carried,
+    deploy_body,
+    from_artifact,
+    not_carried,
+)
 from friendli_iac.resources.endpoint_body import body_of, option_of
 from friendli_iac.resources.endpoint_errors import explain
+from friendli_iac.resources.endpoint_read import health_of, observed_of, readable_of
 from friendli_iac.resources.endpoint_spec import EndpointSpec
+from friendli_iac.resources.endpoint_steps import steps_of
 from friendli_iac.resources.prices import Prices
 from friendli_iac.resources.rollout import probe_complaint, probe_request
-from friendli_iac.resources.spec import Spec, SpecModel, copied, get_path, overlay, set_path
-
-_HEALTH: dict[str, Health] = {
-    "RUNNING": "served",
-    "READY": "served",  # not defined by the docs; public users treat it as RUNNING
-    "SLEEPING": "served",  # by the autoscaler or by hand: the next request wakes it
-    "FAILED": "failed",
-    "TERMINATING": "ending",
-    "TERMINATED": "stopped",
-}
-
-_CHANGING = ("INITIALIZING", "UPDATING", "AWAKING", "STOPPING")
-
-# Manifest path -> key of the spec that the API reads back.
-_READABLE = {
-    "project": "projectId",
-    "name": "name",
-    "instance.gpu": "gpuType",
-    "instance.count": "numGpu",
-    "autoscaling.minReplicas": "autoscalingMin",
-    "autoscaling.maxReplicas": "autoscalingMax",
-    "autoscaling.cooldown": "autoscalingCooldown",
-    "engine.maxBatchSize": "maxBatchSize",
-    "engine.maxInputLength": "maxInputLength",
-    "engine.maxContextLength": "maxContextLength",
-    "engine.tokenizer.addSpecialTokens": "tokenizerAddSpecialTokens",
-    "engine.tokenizer.skipSpecialTokens": "tokenizerSkipSpecialTokens",
-}
-
-_COUNTS = ("currReplicaCnt", "desiredReplicaCnt", "updatedReplicaCnt")
+from friendli_iac.resources.spec import Spec, SpecModel, copied, get_path, overlay
 
 
 class EndpointApi(Protocol):
@@ -65,6 +59,7 @@ class EndpointApi(Protocol):
         self, path: str, body: dict[str, Any], timeout: float
     ) -> tuple[dict[str, Any], str]: ...
     def create_endpoint(self, body: dict[str, Any], *, key: str) -> dict[str, Any]: ...
+    def deploy_artifact(self, body: dict[str, Any], *, key: str) -> dict[str, Any]: ...
     def update_endpoint(self, id: str, body: dict[str, Any], *, key: str) -> None: ...
     def act(self, id: str, action: str, *, key: str) -> None: ...
     def delete_endpoint(self, id: str, *, key: str) -> None: ...
@@ -77,6 +72,7 @@ class EndpointKind:
     noun = "endpoint"
     model: type[SpecModel] = EndpointSpec
     versioned = True
+    serves = True
 
     def place(self, spec: Spec) -> str:
         return str(spec["project"])
@@ -89,6 +85,8 @@ class EndpointKind:
         return overlay(EndpointSpec, {"engine": {"contentLogging": False}}, spec)
 
     def inheritable(self, current: Spec, desired: Spec) -> Spec:
+        if "adapters" in desired and "sentAdapters" not in desired:  # this service takes none
+            current = {key: value for key, value in current.items() if key != "sentAdapters"}
         repo = get_path(desired, "model.huggingFace.repo")
         if repo in (None, get_path(current, "model.huggingFace.repo")):  # None: the repo stays
             return current
@@ -101,9 +99,10 @@ class EndpointKind:
         # The API wants both tokenizer flags, and a partial scaling policy would reset the rest of
         # it to these same defaults without our plan having said so.
         full = copied(target)
-        tokenizer = full.setdefault("engine", {}).setdefault("tokenizer", {})
-        tokenizer.setdefault("addSpecialTokens", True)
-        tokenizer.setdefault("skipSpecialTokens", True)
+        if not from_artifact(full) or not_carried(full):  # else no request has a field for them
+            tokenizer = full.setdefault("engine", {}).setdefault("tokenizer", {})
+            tokenizer.setdefault("addSpecialTokens", True)
+            tokenizer.setdefault("skipSpecialTokens", True)
         scaling = full.setdefault("autoscaling", {})
         if "replicas" not in scaling:
             low = scaling.setdefault("minReplicas", 0)
@@ -121,6 +120,8 @@ class EndpointKind:
         tried = get_path(failed, "model.huggingFace.revision")
         if "repo" in source and "revision" not in source and tried is not None:
             source["revision"] = "main"
+        if "sentAdapters" in failed and "sentAdapters" not in kept:
+            kept["sentAdapters"] = emptied(failed["sentAdapters"])
         return kept
 
     def conflicts(self, target: Spec, changed: Collection[str]) -> list[str]:
@@ -151,46 +152,43 @@ class EndpointKind:
         target: Spec,
         changed: Collection[str] = (),
     ) -> tuple[Step, ...]:
-        desired = target.get("desired")
-        ended = observed is not None and observed.health in ("ending", "stopped")
-        end: tuple[Step, ...] = ("delete",) if ended else ("terminate", "delete")
-        sleep: tuple[Step, ...] = ("sleep",) if desired == "sleeping" else ()
-        match action:
-            case "create":
-                return ("create", *sleep)
-            case "update":
-                wakes = desired == "running" and observed is not None and observed.asleep
-                again: tuple[Step, ...] = ("restart",) if ended else ("wake",) if wakes else ()
-                return ("update", *again, *(sleep if observed and not observed.asleep else ()))
-            case "replace" if get_path(target, "lifecycle.createBeforeDestroy"):
-                return ("create", *end, *sleep)
-            case "replace":
-                return (*end, "create", *sleep)
-            case "delete":
-                return end
-            case "restart":
-                return ("restart", *sleep)
-            case "wake" | "sleep" | "terminate":
-                return (action,)
-            case "verify":
-                return sleep if observed and not observed.asleep else ()
-            case _:
-                return ()
+        return steps_of(action, observed, target, changed)
 
     def carried(self, step: Step, before: Spec, target: Spec) -> Spec:
-        return target
+        return carried(step, before, target)
 
     def left_alone(self, spec: Spec) -> Collection[str]:
         ignored = list(get_path(spec, "lifecycle.ignoreChanges", []))
         return [*ignored, ARTIFACT] if self.moved_by(spec) else ignored
 
     def moved_by(self, spec: Spec) -> str:
-        return str(get_path(spec, "model.wandb.movedBy", ""))
+        return str(get_path(spec, MOVED_BY, ""))
 
     def advise(
-        self, api: Any, action: Action, before: Spec, target: Spec, observed: Observed | None
+        self,
+        api: Any,
+        action: Action,
+        before: Spec,
+        target: Spec,
+        observed: Observed | None,
+        seen: Mapping[str, Seen],
     ) -> Advice:
-        return NOTHING
+        adapters = adapter_advice(action, target, observed, seen)
+        return adapters.with_(artifact_advice(action, before, target))
+
+    def disagreements(self, spec: Spec, every: Mapping[str, Spec]) -> list[tuple[str, str, str]]:
+        return []
+
+    def lint(
+        self, api: Any, address: str, spec: Spec, every: Mapping[str, Spec]
+    ) -> tuple[str, ...]:
+        return ()
+
+    def routes(self, spec: Spec) -> Routes:
+        return adapter_routes(spec)
+
+    def answers(self, api: EndpointApi, id: str, route: str, timeout: float) -> bool:
+        return is_served(api, id, route, timeout)
 
     def life(self, target: Spec, observed: Observed) -> tuple[Action, str] | None:
         desired = target.get("desired")
@@ -211,7 +209,7 @@ class EndpointKind:
 
     def list(self, api: EndpointApi, project: str) -> dict[str, Observed]:
         return {
-            id: self._observed(id, {"projectId": project}, status)
+            id: observed_of(id, {"projectId": project}, status)
             for id, status in api.list_endpoints(project).items()
         }
 
@@ -219,18 +217,18 @@ class EndpointKind:
         return api.get_endpoint(id)
 
     def combine(self, id: str, fetched: Mapping[str, Any], listed: Observed) -> Observed:
-        return self._observed(id, fetched, listed.details)
+        return observed_of(id, fetched, listed.details)
 
     def read(self, api: EndpointApi, id: str) -> Observed:
         # The status first: a specification read before it could be older than "served" says.
         status = api.get_status(id)
-        return self._observed(id, api.get_endpoint(id), status)
+        return observed_of(id, api.get_endpoint(id), status)
 
     def newest_version(self, api: EndpointApi, id: str) -> int | None:
         return api.newest_version(id)
 
     def versions(self, api: EndpointApi, id: str) -> Mapping[int, Spec]:
-        return {number: self._readable(spec) for number, spec in api.versions(id).items()}
+        return {number: readable_of(spec) for number, spec in api.versions(id).items()}
 
     def probe(self, api: EndpointApi, id: str, probe: Spec, timeout: float) -> str:
         path, body = probe_request(probe, id)
@@ -239,6 +237,9 @@ class EndpointKind:
     def send(
         self, api: EndpointApi, step: Step, *, id: str | None, spec: Spec, comment: str, key: str
     ) -> str | None:
+        if step == "rollout" or (step == "create" and from_artifact(spec)):
+            told = api.deploy_artifact(deploy_body(spec), key=key).get("endpointId")
+            return str(told) if told else None if step == "create" else id
         if step == "create":
             sent = {"projectId": spec["project"], **body_of(spec)}
             body = {**sent, "initialVersionComment": comment}
@@ -255,7 +256,7 @@ class EndpointKind:
         return id
 
     def health(self, status: str) -> Health:
-        return _HEALTH.get(status, "changing")
+        return health_of(status)
 
     def replicas(self, spec: Spec) -> tuple[int, int]:
         if self.idle(spec):
@@ -281,42 +282,6 @@ class EndpointKind:
 
     def explain(self, error: str | None, spec: Spec) -> Fault:
         return explain(error, spec)
-
-    def _readable(self, spec: Mapping[str, Any]) -> Spec:
-        readable: Spec = {}
-        for path, key in _READABLE.items():
-            value = spec.get(key)
-            if value is not None:
-                set_path(readable, path, value)
-        gpu = get_path(readable, "instance.gpu")
-        if isinstance(gpu, str):
-            readable["instance"]["gpu"] = instances.normalise_gpu(gpu)
-        return readable
-
-    def _observed(self, id: str, spec: Mapping[str, Any], status: Mapping[str, Any]) -> Observed:
-        word = str(status.get("status") or "UNKNOWN")
-        return Observed(
-            id=id,
-            project=str(spec.get("projectId") or ""),
-            name=str(spec.get("name") or ""),
-            spec=self._readable(spec),
-            status=word,
-            health=self.health(word),
-            phase=status.get("phase"),
-            error=status.get("errorCode"),
-            updated_at=status.get("updatedAt"),
-            team=spec.get("teamId"),
-            asleep=word == "SLEEPING",
-            strange=word not in _HEALTH and word not in _CHANGING,
-            created_at=status.get("createdAt"),
-            creator=spec.get("creatorId"),
-            replicas=Replicas(*(_count(spec.get(key)) for key in _COUNTS)),
-            details=status,
-        )
-
-
-def _count(value: object) -> int | None:
-    return value if isinstance(value, int) and not isinstance(value, bool) else None
 
 
 ENDPOINT = EndpointKind()

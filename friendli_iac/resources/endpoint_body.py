@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from friendli_iac.resources import instances
+from friendli_iac.resources.endpoint_adapters import with_adapters
 from friendli_iac.resources.spec import Spec, get_path
 
 # Manifest path -> key of `advanced`, which alone of all bodies is snake_case.
@@ -20,6 +21,14 @@ _ADVANCED = {
     "engine.queue.backpressure.metric": "queue_backpressure_metric_kind",
     "engine.queue.backpressure.threshold": "queue_backpressure_metric_threshold",
 }
+# With `advanced`, the API wants both. Of what W&B's route made, they may not be known.
+_ALWAYS = ("tokenizer_add_special_tokens", "tokenizer_skip_special_tokens")
+# All that we send at the top of a body.
+KEYS = (
+    "projectId", "name", "instanceOptionId", "hfModelRepo", "hfModelRepoRevision",
+    "uploadedModelId", "advanced", "simplescale", "autoscalingPolicy", "initialVersionComment",
+    "newVersionComment",
+)  # fmt: skip
 
 
 def body_of(spec: Spec) -> dict[str, Any]:
@@ -36,6 +45,8 @@ def body_of(spec: Spec) -> dict[str, Any]:
     sent |= {key: value for key, value in source.items() if value is not None}
     values = {key: get_path(spec, path) for path, key in _ADVANCED.items()}
     sent["advanced"] = {key: value for key, value in values.items() if value is not None}
+    for key in _ALWAYS:
+        sent["advanced"].setdefault(key, True)
     scaling = spec.get("autoscaling", {})
     if "replicas" in scaling:
         sent["simplescale"] = {"replicas": scaling["replicas"]}
@@ -45,7 +56,7 @@ def body_of(spec: Spec) -> dict[str, Any]:
             "maxReplica": scaling["maxReplicas"],
             "cooldownPeriod": scaling["cooldown"],
         }
-    return sent
+    return with_adapters(sent, spec)
 
 
 def option_of(spec: Spec) -> str | None:

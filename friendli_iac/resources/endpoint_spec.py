@@ -271,7 +271,7 @@ class EndpointFields(SpecModel):
     instance: Instance
     autoscaling: Autoscaling | None = None
     engine: Engine | None = None
-    adapters: Annotated[list[Text], Parts("Adapter"), Local()] | None = Field(
+    adapters: Annotated[list[Text], Parts("Adapter", unique="route"), Local()] | None = Field(
         default=None,
         description="The names of Adapters in these manifests that it serves beside its model, "
         "such as `[support-tone, legal-summaries]`.",

@@ -65,10 +65,11 @@ class Needs:
 @dataclass(frozen=True)
 class Parts:
     """Lists templates of `kind` by name. In the canonical form, each name has become a block: the
-    template's spec with its `name`.
+    template's spec with its `name`. No two of them may say the same at `unique`.
     """
 
     kind: str
+    unique: str = ""
 
 
 class SpecModel(BaseModel):
@@ -137,7 +138,7 @@ class Leaf:
     ref: str | None = None
     include: str | None = None
     needs: str | None = None
-    parts: str | None = None
+    parts: Parts | None = None
     derived: bool = False
     duration: bool = False
     nested: bool = False
@@ -166,7 +167,7 @@ def leaves(model: type[BaseModel]) -> Mapping[str, Leaf]:
             ref=next((mark.kind for mark in marks if isinstance(mark, Ref)), None),
             include=next((mark.kind for mark in marks if isinstance(mark, Include)), None),
             needs=next((mark.kind for mark in marks if isinstance(mark, Needs)), None),
-            parts=next((mark.kind for mark in marks if isinstance(mark, Parts)), None),
+            parts=next((mark for mark in marks if isinstance(mark, Parts)), None),
             duration=any(getattr(mark, "func", None) is parse_duration for mark in marks),
             nested=_is_nested(info.annotation),
         )

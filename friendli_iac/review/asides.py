@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from friendli_iac.core.plan import Change, Plan
 from friendli_iac.resources import KINDS
-from friendli_iac.resources.base import Address
+from friendli_iac.resources.base import NEW_VERSION, Address
 from friendli_iac.resources.rollout import Rollout
 from friendli_iac.resources.values import format_duration
 from friendli_iac.review.words import kind_of, written
@@ -47,7 +47,7 @@ def gate(change: Change) -> str:
     """How a new version is proved, and what happens when it does not serve."""
     if change.after is None or "rollout" not in change.after.spec:
         return ""
-    if not {"create", "update", "restart"}.intersection(change.steps):
+    if not {"create", *NEW_VERSION, "restart"}.intersection(change.steps):
         return ""
     rollout = Rollout.of(change.after.spec)
     parts = ["served"]

@@ -13,7 +13,7 @@ from friendli_iac.core.preflight import Check
 from friendli_iac.core.warnings import warnings
 from friendli_iac.review import asides, words
 from friendli_iac.review.estimate import estimate
-from friendli_iac.review.model import GROUPS, Group, Item, Review, Row, Verdict
+from friendli_iac.review.model import GROUPS, Group, Item, Review, Row, Task, Verdict
 from friendli_iac.review.words import line
 
 ADDRESSES_IN_A_COMMAND = 5
@@ -48,6 +48,7 @@ def review(plan: Plan) -> Review:
         notes=tuple(map(line, words.notes(plan))),
         refusals=tuple((line(r.address), line(r.message), line(r.next)) for r in plan.refusals),
         verdicts=verdicts,
+        tasks=tuple(task for change in by_severity(plan.changes) for task in _tasks(change)),
         items=tuple(items),
         quiet=tuple(_item(change, tuple(by_address.get(change.address, ()))) for change in quiet),
         drift=tuple((line(address), line(told)) for address, told in asides.outside(plan)),
@@ -79,6 +80,8 @@ def group_of(change: Change) -> Group:
     """How severe a change is for those who use the resource."""
     sent = [field for field in change.fields if not field.local]
     match change.action:
+        case "update" if not words.kind_of(change).serves:
+            return "small"
         case "delete" | "replace" if not change.leftover:
             return "destructive"
         case "terminate":
@@ -129,7 +132,21 @@ def _item(change: Change, verdicts: tuple[Verdict, ...]) -> Item:
         gate=line(asides.gate(change)),
         cost=words.cost(change),
         bill=words.bill(change),
+        by_hand=words.by_hand(len(change.manual)),
     )
+
+
+def _tasks(change: Change) -> list[Task]:
+    return [
+        Task(
+            line(change.address),
+            line(one.what),
+            line(one.page),
+            tuple((line(label), line(value)) for label, value in one.values),
+            line(one.check or words.NOT_CHECKED),
+        )
+        for one in change.manual
+    ]
 
 
 def _row(change: Change, field: FieldChange) -> Row:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from friendli_iac.review import words
 from friendli_iac.review.model import GROUPS, Group, Review, by_group
 
 COUNT, NAME, LINE, FIELDS, FULL = range(5)  # how much is said of a change
@@ -18,14 +19,15 @@ _LEFT_OUT = {
 
 @dataclass(frozen=True)
 class Detail:
-    """How much is said: of each group of changes, whether of everything beside them (`rest`), and
-    the most characters of one text.
+    """How much is said: of each group of changes, of what is done by `hand`, whether of everything
+    beside them (`rest`), and the most characters of one text.
     """
 
     destructive: int = FULL
     versions: int = FULL
     new: int = FULL
     small: int = FULL
+    hand: int = FULL
     rest: bool = True
     most: int | None = None
 
@@ -46,10 +48,10 @@ STEPS = (
     Detail(versions=NAME, new=LINE, small=NAME, most=500),
     Detail(versions=NAME, new=NAME, small=NAME, most=500),
     Detail(FIELDS, NAME, NAME, NAME, most=500),
-    Detail(LINE, NAME, NAME, NAME, most=200),
-    Detail(LINE, NAME, NAME, NAME, rest=False, most=200),
-    Detail(LINE, COUNT, COUNT, COUNT, rest=False, most=120),
-    Detail(NAME, COUNT, COUNT, COUNT, rest=False, most=100),
+    Detail(LINE, NAME, NAME, NAME, LINE, most=200),
+    Detail(LINE, NAME, NAME, NAME, LINE, rest=False, most=200),
+    Detail(LINE, COUNT, COUNT, COUNT, LINE, rest=False, most=120),
+    Detail(NAME, COUNT, COUNT, COUNT, NAME, rest=False, most=100),
 )
 
 
@@ -61,5 +63,8 @@ def missing_at(detail: Detail, reviews: Sequence[Review]) -> list[str]:
         count = sum(len(by_group(told.items).get(group, [])) for told in reviews)
         if level < FULL and count:
             missing.append(f"{_LEFT_OUT[level]} of {count} under “{name}”")
+    tasks = sum(len(told.tasks) for told in reviews)
+    if detail.hand < FULL and tasks:
+        missing.append(f"how to do the {words.by_hand(tasks)}")
     missing += ["notes, drift and findings that only warn"] * (not detail.rest)
     return [*missing, f"what goes beyond {detail.most} characters"]

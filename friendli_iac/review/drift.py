@@ -109,8 +109,15 @@ def ways_out(report: DriftReport) -> list[str]:
     if not report.found:
         return []
     lines = ["to put it back:  friendli-iac plan, then friendli-iac apply"]
-    if any(found.gone or found.fields or found.since is not None for found in report.found):
+    if all(found.only_routes for found in report.found):
+        lines = []  # no apply attaches or detaches them
+    if any(f.gone or f.fields or f.since is not None for f in report.found):
         lines.append("to accept it:    friendli-iac apply --refresh-only")
+    if any(found.routes for found in report.found):
+        lines.append(
+            "adapters:        friendli-iac apply --refresh-only records what answers; "
+            "the next plan shows the steps by hand"
+        )
     for found in report.found:
         settings = [
             f"spec.{one.path}={_values(found, one)[1]}"
@@ -153,6 +160,11 @@ def _remarks(found: Drifted) -> list[str]:
         first = f"UNKNOWN since version {found.since}, which is not ours"
         remarks.append(f"{first}; we last sent:" if sent else first)
         remarks += [f"    {one}" for one in sent]
+    for route in found.routes:
+        what = "it answers, and is not declared: detach it in the web page, or declare it"
+        if route.found == "missing":
+            what = "it is declared, and does not answer"
+        remarks.append(f"{found.id}:{route.route} is {route.found}: {what}")
     if found.action:
         remarks.append(found.why + (f": {PROBABLY}" if found.may_sleep else ""))
     if found.leftover:
@@ -212,6 +224,7 @@ def _drifted_as_json(found: Drifted) -> dict[str, Any]:
         "action": found.action,
         "reason": found.why,
         "probably_slept": found.may_sleep,
+        "routes": [{"route": one.route, "found": one.found} for one in found.routes],
         "leftover": found.leftover or None,
         "leftover_status": found.leftover_status or None,
     }

@@ -41,9 +41,11 @@ class Cost:
 
 
 def estimate(plan: Plan) -> Cost | None:
-    """What a plan costs; None where nobody knows, or nothing changes."""
+    """What a plan costs; None where nobody knows, nothing changes, or nothing bills."""
     sums = totals(plan)
-    return Cost(sums, line(plan.prices)) if sums.known and plan.pending_changes else None
+    bills = any((*sums.before, *sums.after, sums.surge, sums.unknown))
+    told = sums.known and bills and plan.pending_changes
+    return Cost(sums, line(plan.prices)) if told else None
 
 
 def together(costs: Iterable[Cost | None]) -> Cost | None:

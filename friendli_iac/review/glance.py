@@ -34,7 +34,7 @@ def glance(reviews: Sequence[Review]) -> Iterator[Line]:
     items += [[item for some in items for item in some]] * many
     verdicts = [list(told.verdicts) for told in reviews]
     verdicts += [[one for some in verdicts for one in some]] * many
-    numbers = [[len(told.refusals), told.quiet_count] for told in reviews]
+    numbers = [[len(told.refusals), told.quiet_count, len(told.tasks)] for told in reviews]
     numbers += [[sum(column) for column in zip(*numbers, strict=True)]] * many
     costs: list[Cost | None] = [told.cost for told in reviews]
     costs += [together(costs)] * many
@@ -47,8 +47,9 @@ def glance(reviews: Sequence[Review]) -> Iterator[Line]:
         for group, name in GROUPS.items()
     ]
     lines += [
-        Line("Unchanged", "plain", tuple(str(quiet or "") for _, quiet in numbers)),
-        Line("Refused", "severe", tuple(f"✖ {count}" * bool(count) for count, _ in numbers)),
+        Line("By hand", "severe", tuple(f"☞ {n}" * bool(n) for *_, n in numbers)),
+        Line("Unchanged", "plain", tuple(str(quiet or "") for _, quiet, _ in numbers)),
+        Line("Refused", "severe", tuple(f"✖ {count}" * bool(count) for count, *_ in numbers)),
         Line("Findings of the policy", "plain", tuple(map(found, verdicts))),
         Line(
             "Estimated cost per hour",

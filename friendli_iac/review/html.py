@@ -18,7 +18,7 @@ from friendli_iac.core.plan import Plan
 from friendli_iac.review import words
 from friendli_iac.review.build import review
 from friendli_iac.review.glance import columns, glance
-from friendli_iac.review.links import NO_LINKS, Links
+from friendli_iac.review.links import NO_LINKS, Links, is_page
 from friendli_iac.review.model import (
     GROUPS,
     Item,
@@ -84,6 +84,9 @@ class _Page:
             yield '<p class="banner bad">✖ <strong>Refused</strong>: it cannot be applied</p>'
         if told.denied:
             yield '<p class="banner bad">✖ <strong>Denied by the policy</strong></p>'
+        if told.tasks:
+            count = words.by_hand(len(told.tasks))
+            yield f'<p class="banner warn">☞ <strong>{count}</strong>: no API can do it</p>'
         if told.override:
             said = f"⚠ <strong>The policy is overridden</strong>: {e(told.override)}"
             yield f'<p class="banner warn">{said}</p>'
@@ -132,6 +135,7 @@ class _Page:
             yield from self.head(told)
         prefix = f"{name}/" if self.many else ""
         yield from self.verdicts(told, level)
+        yield from self.by_hand(told, level)
         lines = [*told.notes, *filter(None, [told.order, told.unchanged])]
         yield from _bullets(lines)
         for group, items in by_group(told.items).items():
@@ -154,6 +158,23 @@ class _Page:
             yield f'<li class="bad"><strong>✖ refused</strong> <code>{e(address)}</code>: '
             yield f"{e(message)}<br>{e(way_out)}</li>"
         yield from map(self.verdict, told.verdicts)
+        yield "</ul>"
+
+    def by_hand(self, told: Review, level: int) -> Iterator[str]:
+        """What a person must do, for no API can."""
+        if not told.tasks:
+            return
+        yield f'<h{level}>By hand</h{level}><ul class="verdicts">'
+        for task in told.tasks:
+            address, _, there = task.page.partition(" ")
+            page = e(address)
+            page = f'<a href="{page}" rel="noreferrer">{page}</a>' if is_page(address) else page
+            page += f" {e(there)}" * bool(there)
+            rows = [("where", page), *((e(label), e(value)) for label, value in task.values)]
+            rows.append(("verified", e(task.check)))
+            told_ = "".join(f"<dt>{label}</dt><dd>{value}</dd>" for label, value in rows if value)
+            yield f'<li class="warn"><strong>☞</strong> <code>{e(task.address)}</code>: '
+            yield f"{e(task.what)}<dl>{told_}</dl></li>"
         yield "</ul>"
 
     def verdict(self, verdict: Verdict) -> str:
@@ -199,6 +220,8 @@ class _Page:
     def chips(self, item: Item) -> Iterator[str]:
         if item.protected:
             yield '<span class="chip bad">✖ protected by preventDestroy</span>'
+        if item.by_hand:
+            yield f'<span class="chip warn">☞ {item.by_hand}</span>'
         marks = [verdict.mark for verdict in item.verdicts]
         yield from ('<span class="chip bad">✖ denied</span>',) * ("DENY" in marks)
         count = len(item.warnings)
@@ -262,7 +285,7 @@ class _Page:
         yield '<details class="plain"><summary>show</summary><div class="scroll"><table><thead><tr>'
         heads = ("Change", "Before", "After", "On top while rolling")
         yield "".join(f'<th scope="col">{head}</th>' for head in heads) + "</tr></thead><tbody>"
-        for item in told.items:
+        for item in (one for one in told.items if one.bill != words.FREE):
             cells = item.bill or ("UNKNOWN", "UNKNOWN", "")
             shown = "".join(f"<td>{e(cell)}</td>" for cell in cells)
             yield f'<tr><th scope="row"><code>{e(item.address)}</code></th>{shown}</tr>'

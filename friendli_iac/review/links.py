@@ -36,6 +36,12 @@ class Links:
 NO_LINKS = Links()
 
 
+def is_page(text: str) -> bool:
+    """Whether it is the plain address of a page, which may be linked as it stands."""
+    plain = r"https?://[\w.:-]+(/[\w./~%:@?=&#-]*)?"
+    return re.fullmatch(plain, text, re.ASCII) is not None
+
+
 def links_from(environ: Mapping[str, str], commit: str, prefix: str = "") -> Links:
     """The links that CI makes possible: GitHub Actions and GitLab say where the repository is.
     `prefix` is the folder of the working directory in it.

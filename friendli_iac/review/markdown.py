@@ -6,7 +6,6 @@ it, what it costs and the digest are never left out.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
@@ -17,11 +16,12 @@ from friendli_iac.review.build import review
 from friendli_iac.review.detail import COUNT, FULL, LINE, NAME, STEPS, Detail, missing_at
 from friendli_iac.review.escaping import code, cut, prose, tag
 from friendli_iac.review.glance import columns, counted, glance
-from friendli_iac.review.links import NO_LINKS, Links
+from friendli_iac.review.links import NO_LINKS, Links, is_page
 from friendli_iac.review.model import (
     GROUPS,
     Item,
     Review,
+    Task,
     Verdict,
     by_group,
     title,
@@ -100,6 +100,7 @@ class _Page:
 
     def plan(self, told: Review) -> Iterator[str]:
         yield from self.verdicts(told)
+        yield from self.by_hand(told)
         if self.detail.rest:
             notes = [*told.notes, *filter(None, [told.order])]
             yield from ("#### Notes", "") if notes else ()
@@ -144,6 +145,27 @@ class _Page:
         if shown:
             yield ""
 
+    def by_hand(self, told: Review) -> Iterator[str]:
+        """What a person must do, for no API can."""
+        if told.tasks and self.detail.hand == NAME:
+            names = ", ".join(self.code(name) for name in {task.address: 1 for task in told.tasks})
+            yield f"☞ **{words.by_hand(len(told.tasks))}**: {names}"
+            yield ""
+        elif told.tasks:
+            yield from ("#### By hand, for no API can do it", "")
+            for number, task in enumerate(told.tasks, 1):
+                yield from self.task(number, task)
+            yield ""
+
+    def task(self, number: int, task: Task) -> Iterator[str]:
+        yield f"{number}. {self.code(task.address)}: {self.prose(task.what)}"
+        if self.detail.hand < FULL:
+            return
+        page, _, there = task.page.partition(" ")
+        rows = [f"where: {where(page)} {self.prose(there)}".rstrip()] * bool(page)
+        rows += [f"{self.prose(label)}: {self.code(value)}" for label, value in task.values]
+        yield from (f"   - {row}" for row in (*rows, f"verified: {self.prose(task.check)}"))
+
     def verdict(self, verdict: Verdict) -> str:
         mark = {"DENY": "✖ **deny**", "warn": "⚠ **warn**"}.get(verdict.mark, "○ exempt")
         about = " ".join(self.code(one) for one in (verdict.address, verdict.path) if one)
@@ -160,6 +182,7 @@ class _Page:
         head = f"{code(item.symbol)} **{item.action}** {self.code(item.address)}"
         told = [f"{head} {self.code(item.id)}".rstrip(), self.prose(cut(item.brief, BRIEF))]
         told += ["**PROTECTED by preventDestroy**"] * item.protected
+        told += [f"☞ **{item.by_hand}**"] * bool(item.by_hand)
         told += [f"⚠ {len(item.warnings)}"] * bool(item.warnings)
         told += [self.code(item.cost)] * bool(item.cost)
         return f"- {' · '.join(told)}"
@@ -200,6 +223,7 @@ class _Page:
         brief = tag(cut(item.brief, BRIEF))
         facts = [brief if item.ends or not item.rows else f"<code>{brief}</code>"]
         facts += ["<b>PROTECTED by preventDestroy</b>"] * item.protected
+        facts += [f"☞ <b>{item.by_hand}</b>"] * bool(item.by_hand)
         facts += [f"⚠ {_some(len(item.warnings), 'warning')}"] * bool(item.warnings)
         marks = {verdict.mark for verdict in item.verdicts}
         facts += ["✖ <b>denied</b>"] * ("DENY" in marks)
@@ -275,7 +299,7 @@ class _Page:
 
 def where(whole: str) -> str:
     """Where the whole is, as a link where it is an address."""
-    if re.fullmatch(r"https?://[\w.:-]+(/[\w./~%:@?=&#-]*)?", whole, re.ASCII):
+    if is_page(whole):
         return f"<{whole}>"
     return prose(cut(whole or "friendli-iac plan shows it", WHERE))
 

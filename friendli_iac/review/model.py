@@ -71,6 +71,17 @@ class Verdict:
 
 
 @dataclass(frozen=True)
+class Task:
+    """What a person must do for one resource. `check` says how it is verified afterwards."""
+
+    address: str
+    what: str
+    page: str
+    values: tuple[tuple[str, str], ...]
+    check: str
+
+
+@dataclass(frozen=True)
 class Item:
     """One resource. `rows` are the fields that differ, `context` those that stay as they are; where
     `same_as` is not empty, that item has the same rows and warnings. Lines of `said` that begin
@@ -99,6 +110,7 @@ class Item:
     gate: str
     cost: str
     bill: tuple[str, str, str] | None  # before, after, and what may come on top meanwhile
+    by_hand: str  # how many tasks, in words
     same_as: str = ""
 
     @property
@@ -137,6 +149,7 @@ class Review:
     notes: tuple[str, ...]
     refusals: tuple[tuple[str, str, str], ...]  # address, message, what to do
     verdicts: tuple[Verdict, ...]
+    tasks: tuple[Task, ...]
     items: tuple[Item, ...]
     quiet: tuple[Item, ...]  # unchanged, and still worth a word
     drift: tuple[tuple[str, str], ...]

@@ -58,6 +58,14 @@ _ABOUT: dict[str, dict[str, str]] = {
         "surge": "Dollars per hour on top while it is rolled out, at most; null: not known.",
         "leftover": "Whether it only ends what a replacement has left.",
         "checks": "What was looked at in the model's repository.",
+        "manual": "What a person must do beside it, for no API can.",
+        "beware": "Warnings that only this kind of resource has; `warnings` has them, too.",
+    },
+    "Manual": {
+        "what": "What is to be done, for people.",
+        "page": "The address of the web page where it is done.",
+        "values": "What to put there: pairs of a label of the page and a value, never a secret.",
+        "check": "How it is verified afterwards; empty: it cannot be.",
     },
     "Applied": {
         "spec": "The whole specification, with the keys of the manifest.",

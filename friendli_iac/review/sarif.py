@@ -27,6 +27,7 @@ _MANIFESTS = {
     "dependency-cycle": "dependsOn goes in a circle.",
     "duplicate-address": "Two documents have one address.",
     "duplicate-key": "A key is written twice.",
+    "disagreement": "Two resources cannot both be as they are wanted.",
     "duplicate-name": "Two resources have one name in one project.",
     "duration": "A value that should be a duration, such as 5m, is none.",
     "empty": "A value is empty.",

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 from friendli_iac.core.plan import Plan
 from friendli_iac.review import words
 from friendli_iac.review.build import review
-from friendli_iac.review.model import Item, Review, Verdict
+from friendli_iac.review.model import Item, Review, Task, Verdict
 
 Paint = Callable[[str, str], str]  # (text, colour) -> text
 _COLOUR = {
@@ -38,6 +38,9 @@ def render(plan: Plan, *, reads: int | None = None, paint: Paint = plain) -> str
     if told.drift:
         lines += ["", "Changed outside since the last apply:"]
         lines += [f"  {address}   {what}" for address, what in told.drift]
+    for number, task in enumerate(told.tasks, 1):
+        lines += ["", paint("BY HAND, for no API can do it:", "yellow")] * (number == 1)
+        lines += _task(number, task)
     lines += [""] * (len(lines) > 2) + list(_footer(told, paint, bool(plan.changes)))
     return "\n".join(lines) + "\n"
 
@@ -49,6 +52,8 @@ def _block(item: Item, paint: Paint) -> Iterator[str]:
     yield "    " + " · ".join(filter(None, [item.status, item.impact]))
     if item.protected:
         yield f"    {paint('PROTECTED by preventDestroy', 'red')}"
+    if item.by_hand:
+        yield f"    {paint('☞', 'yellow')} {item.by_hand}, below"
     if item.same_as:
         yield f"    {paint('~', colour)} the same {item.shared} as {item.same_as} above"
     else:
@@ -64,6 +69,13 @@ def _block(item: Item, paint: Paint) -> Iterator[str]:
     if item.waits:
         yield f"    waits for {item.waits}"
     yield from (f"    {line}" for line in (item.gate, item.cost) if line)
+
+
+def _task(number: int, task: Task) -> Iterator[str]:
+    rows = [("where", task.page), *task.values, ("verified", task.check)]
+    width = max(len(label) for label, _ in rows)
+    yield f"  {number}. {task.address}: {task.what}"
+    yield from (f"       {label:<{width}}  {value}" for label, value in rows if value)
 
 
 def _fields(item: Item, paint: Paint) -> Iterator[str]:

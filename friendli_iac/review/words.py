@@ -9,7 +9,7 @@ from friendli_iac.core.diff import DEFAULT
 from friendli_iac.core.diff import FieldChange as FieldChange
 from friendli_iac.core.plan import Change, Plan, summary
 from friendli_iac.resources import KINDS
-from friendli_iac.resources.base import Action, Address, Kind
+from friendli_iac.resources.base import NEW_VERSION, Action, Address, Kind
 from friendli_iac.resources.spec import leaves
 from friendli_iac.resources.values import format_duration
 
@@ -28,6 +28,8 @@ COUNTED: tuple[Action, ...] = (
 )  # fmt: skip
 HOURS_A_MONTH = 730
 COMMIT = 12  # characters of a commit that are shown
+FREE = ("$0.00", "$0.00", "")  # the bill of what costs nothing, before and after
+NOT_CHECKED = "nothing shows whether it was done"
 NOTHING = "(none)"  # stands for what is not there, and for no value: see written
 PROTECTION = "lifecycle.preventDestroy"
 
@@ -134,8 +136,8 @@ def status(change: Change) -> str:
     version = change.fence.version
     if version is None:
         return change.status
-    makes_one = change.action == "update" and "update" in change.steps
-    shown = f"{change.status} v{version}" + (f" → v{version + 1}" if makes_one else "")
+    made = sum(step in NEW_VERSION for step in change.steps) * (change.action == "update")
+    shown = f"{change.status} v{version}" + (f" → v{version + made}" if made else "")
     return shown.lstrip()  # without a status, nothing was read
 
 
@@ -168,11 +170,17 @@ def headline(plan: Plan) -> str:
     counts = summary(plan)
     parts = [f"{len(plan.unsettled)} to settle"] * bool(plan.unsettled)
     parts += [f"{counts[action]} to {action}" for action in COUNTED if action in counts]
+    parts += filter(None, [by_hand(sum(len(change.manual) for change in plan.changes))])
     held_off = sum(change.held is not None for change in plan.changes)
     parts += [f"{held_off} held off"] * bool(held_off)
     quiet = sum(c.action == "no-op" and c.held is None for c in plan.changes)
     parts += [f"{quiet} unchanged"] * bool(quiet)
     return ", ".join(parts) or "nothing in the manifests or in state"
+
+
+def by_hand(count: int) -> str:
+    """`1 step by hand`; empty without any."""
+    return f"{count} step{'s' * (count != 1)} by hand" if count else ""
 
 
 def unchanged(plan: Plan) -> str:

@@ -12,6 +12,8 @@ from dataclasses import dataclass
 
 import pytest
 
+from friendli_iac.manifest.model import Declared
+
 from .world import Fuse, Wishes, World, check_converged, version_counts, wish, wishes
 
 
@@ -51,7 +53,28 @@ BIGGER = wish("a", engine__maxBatchSize=128)
 OTHER_MODEL = wish("a", model__huggingFace={"repo": "acme/other"})  # cannot be read back
 MOVED = wish("a", project="p2")
 
+
+def deployed(version: str, **engine: int) -> Declared:
+    """From an artifact of W&B, with settings that its route does or does not carry."""
+    model = {"wandb": {"artifact": f"acme/models/chat:{version}", "idempotencyKey": "key of a"}}
+    return wish("a", model=model, engine={"contentLogging": False, **engine})
+
+
 SCENARIOS = [
+    Scenario("deploy", {}, wishes(deployed("v1")), ("POST artifact",)),
+    Scenario(
+        "deploy, and the rest",
+        {},
+        wishes(deployed("v1", maxBatchSize=64)),
+        ("POST artifact", "PUT /ID"),
+    ),
+    Scenario("roll out", wishes(deployed("v1")), wishes(deployed("v2")), ("POST artifact",)),
+    Scenario(
+        "roll out, and the rest",
+        wishes(deployed("v1", maxBatchSize=64)),
+        wishes(deployed("v2", maxBatchSize=32)),
+        ("POST artifact", "PUT /ID"),
+    ),
     Scenario("create two", {}, wishes(A, B), ("POST", "POST")),
     Scenario("update", wishes(A), wishes(BIGGER), ("PUT /ID",)),
     Scenario("update what cannot be read", wishes(A), wishes(OTHER_MODEL), ("PUT /ID",)),

@@ -1,0 +1,64 @@
+"""Versions that we did not make: who may have made them, and what is not known because of them.
+
+An automation rolls versions of an artifact out by itself. That is no reason to doubt anything but
+which artifact serves, and none at all as long as it is meant to.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+from friendli_iac.core.state import Applied, Resource
+from friendli_iac.resources.artifact import ARTIFACT, DIGEST
+from friendli_iac.resources.base import Kind, Observed
+from friendli_iac.resources.spec import Spec, copied, drop_path, get_path
+
+
+@dataclass(frozen=True)
+class Moved:
+    """`since` is the first version that is not ours; `by` who makes them, as is wanted; `only` the
+    paths that are not known any more, all that the API does not show where it is None.
+    """
+
+    since: int
+    by: str = ""
+    only: tuple[str, ...] | None = None
+
+    @property
+    def unknown_since(self) -> int | None:
+        """The version since when values are unknown that are ours to say."""
+        return None if self.by else self.since
+
+
+def moved(kind: Kind, resource: Resource, observed: Observed, wanted: Spec) -> Moved | None:
+    """What others did since we last looked, None when they made no version."""
+    since = moved_since(resource, observed)
+    if since is None:
+        return None
+    was = kind.moved_by(resource.applied.spec)
+    return Moved(since, kind.moved_by(wanted), (ARTIFACT,) if was else None)
+
+
+def moved_since(resource: Resource, observed: Observed) -> int | None:
+    """The first version that is not ours, when somebody else made one since we last looked."""
+    if resource.fence.version is None or observed.version is None:
+        return None
+    ours = resource.fence.version
+    return ours + 1 if observed.version > ours else None
+
+
+def is_fenced(kind: Kind, spec: Spec, planned: int | None, now: int | None) -> bool:
+    """Whether the newest version is `planned` still, or was made by who is meant to."""
+    later = planned is not None and now is not None and now > planned
+    return now == planned or (later and bool(kind.moved_by(spec)))
+
+
+def without_artifact(applied: Applied) -> Applied:
+    """What was sent where another artifact was rolled out since, and nobody can say which."""
+    if get_path(applied.spec, ARTIFACT) is None:
+        return applied
+    spec = copied(applied.spec)
+    for path in (ARTIFACT, DIGEST):
+        drop_path(spec, path)
+    asked = {path: text for path, text in applied.asked.items() if path != ARTIFACT}
+    return replace(applied, spec=spec, asked=asked)

@@ -1,0 +1,204 @@
+"""Endpoints from artifacts of Weights & Biases: aliases become versions, and keys are given.
+
+An alias is locked to the version that it means when a plan is made. Unlike a branch of Hugging
+Face, one that has moved since is a change: that is what the aliases of a registry are for.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Iterable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field, replace
+from typing import Protocol
+
+from friendli_iac.core.keys import key_of, movers
+from friendli_iac.core.plan import Change, Plan, Refusal
+from friendli_iac.core.scene import Wish
+from friendli_iac.core.state import Applied, Resource, Run, State
+from friendli_iac.engine.linking import with_spec
+from friendli_iac.errors import NotFound, StalePlan
+from friendli_iac.resources.artifact import (
+    ARTIFACT,
+    DIGEST,
+    IDEMPOTENCY_KEY,
+    MOVED_BY,
+    ArtifactName,
+    ArtifactVersion,
+    provenance,
+)
+from friendli_iac.resources.base import Step
+from friendli_iac.resources.spec import BLANK, copied, get_path, set_path
+
+DEPLOYS: tuple[Step, ...] = ("create", "rollout")  # the steps that send an artifact
+TWICE = "two versions: first the artifact, then what W&B's route does not carry"
+AT_A_TIME = 8  # requests to W&B
+
+
+class Artifacts(Protocol):
+    """What is asked of W&B. Raises ApiError and its children."""
+
+    def resolve(self, name: ArtifactName) -> ArtifactVersion: ...
+
+
+Answer = ArtifactVersion | NotFound
+
+
+@dataclass(frozen=True)
+class _Look:
+    """What was learnt of the artifact of one endpoint. `answer` is None where nobody was asked, and
+    `mover` the automation that rolls it out by itself, if one does.
+    """
+
+    written: ArtifactName
+    answer: Answer | None
+    mover: str
+    resource: Resource | None
+
+    @property
+    def applied(self) -> Applied:
+        return self.resource.applied if self.resource else Applied({})
+
+
+@dataclass
+class ArtifactLink:
+    """A link and a watch (`friendli_iac.engine.linking`). `wandb` gives the client, and is None
+    where nothing may be asked: then what was applied is kept.
+    """
+
+    wandb: Callable[[], Artifacts] | None = None
+    _looks: dict[str, _Look] = field(default_factory=dict)  # of the plan in hand, by address
+
+    def __call__(
+        self,
+        wishes: dict[str, Wish],
+        state: State,
+        chosen: Collection[str],
+        replaced: Collection[str],
+    ) -> dict[str, Wish]:
+        written = {
+            address: ArtifactName.parse(text)
+            for address in chosen
+            if address in wishes
+            and (text := get_path(wishes[address].spec, ARTIFACT))
+            and BLANK not in text
+        }
+        unsure = [n for a, n in written.items() if not _is_known(n, state.resources.get(a))]
+        answers, moved_by = self._ask(unsure), movers(wishes, state, chosen)
+        linked = dict(wishes)
+        self._looks = {}
+        for address, name in written.items():
+            look = _Look(
+                name, answers.get(name), moved_by.get(address, ""), state.resources.get(address)
+            )
+            self._looks[address] = look
+            again = address in replaced
+            key = key_of(state, address, wishes[address].spec, again=again)
+            linked[address] = _locked(wishes[address], look, key)
+        return linked
+
+    def told(self, plan: Plan) -> Plan:
+        """`plan` with what is known of each artifact, and a refusal for what means nothing."""
+        changes, refusals = [], list(plan.refusals)
+        for change in plan.changes:
+            look = self._looks.get(change.address)
+            deploys = not set(DEPLOYS).isdisjoint(change.steps)
+            if look is None or look.answer is None:
+                pass
+            elif isinstance(look.answer, ArtifactVersion):
+                if deploys or (look.mover and _is_elsewhere(look, look.answer, change)):
+                    notes = [_note(look, look.answer, deploys=deploys), *change.notes]
+                    notes += [TWICE] * ({"rollout", "update"} <= set(change.steps))
+                    change = replace(change, notes=tuple(notes))
+            elif look.mover and not deploys:
+                change = replace(change, notes=(*change.notes, str(look.answer)))
+            else:
+                refusals.append(Refusal(change.address, str(look.answer), look.answer.next))
+            changes.append(change)
+        return replace(plan, changes=tuple(changes), refusals=tuple(refusals))
+
+    def check(self, state: State, plan: Plan) -> None:
+        """StalePlan where an alias means another version by now than the one that `plan` is about
+        to send. One request for each alias.
+        """
+        run = state.runs.get(plan.plan_id, Run())
+        sent = {}
+        for change in plan.pending_changes:
+            begun = not set(DEPLOYS).isdisjoint(run.steps.get(change.key, ()))
+            # Without a trial it goes back to what was good, whatever an alias means.
+            if change.after is None or change.trial is None or begun:
+                continue
+            if not set(DEPLOYS).isdisjoint(change.steps) and ARTIFACT in change.after.asked:
+                sent[change.address] = change.after
+        names = {a: ArtifactName.parse(after.asked[ARTIFACT]) for a, after in sent.items()}
+        answers = self._ask(names.values())
+        moved = []
+        for address, name in names.items():
+            answer, planned = answers.get(name), str(get_path(sent[address].spec, ARTIFACT))
+            if isinstance(answer, ArtifactVersion) and str(answer.name) != planned:
+                has = ArtifactName.parse(planned).at
+                moved.append(f"{address}: {name.at} is {answer.version} now, and was {has}")
+            elif isinstance(answer, NotFound):
+                moved.append(f"{address}: {answer}")
+        if moved:
+            raise StalePlan(moved)
+
+    def _ask(self, names: Iterable[ArtifactName]) -> dict[ArtifactName, Answer]:
+        """What W&B says of each; nothing where it may not be asked."""
+        wanted = sorted(set(names), key=str)
+        if self.wandb is None or not wanted:
+            return {}
+        wandb = self.wandb()
+
+        def ask(name: ArtifactName) -> Answer:
+            try:
+                return wandb.resolve(name)
+            except NotFound as error:
+                return error
+
+        with ThreadPoolExecutor(AT_A_TIME, thread_name_prefix="wandb") as pool:
+            return dict(zip(wanted, pool.map(ask, wanted), strict=True))
+
+
+def _is_known(name: ArtifactName, resource: Resource | None) -> bool:
+    """Whether there is nothing to ask: a version never changes, and this one was looked up."""
+    applied = resource.applied.spec if resource else {}
+    same = name.is_version and get_path(applied, ARTIFACT) == str(name)
+    return same and get_path(applied, DIGEST) is not None
+
+
+def _locked(wish: Wish, look: _Look, key: str | None) -> Wish:
+    """`wish` with the version that its alias means, with its key, and with who moves it."""
+    spec, applied = copied(wish.spec), look.applied
+    for path, value in ((IDEMPOTENCY_KEY, key), (MOVED_BY, look.mover)):
+        if value:
+            set_path(spec, path, value)
+    asked = str(look.written)
+    if isinstance(look.answer, ArtifactVersion):
+        artifact, digest = str(look.answer.name), look.answer.digest
+    elif applied.asked.get(ARTIFACT, get_path(applied.spec, ARTIFACT)) == asked:
+        artifact, digest = get_path(applied.spec, ARTIFACT), get_path(applied.spec, DIGEST)
+    else:
+        artifact, digest = asked, None
+    set_path(spec, ARTIFACT, artifact)
+    if digest and not look.mover:  # what others roll out has another one, which nobody can read
+        set_path(spec, DIGEST, digest)
+    return with_spec(wish, spec, {} if look.written.is_version else {ARTIFACT: asked})
+
+
+def _is_elsewhere(look: _Look, now: ArtifactVersion, change: Change) -> bool:
+    """Whether there is something to say of an artifact that others move: it was moved, or is not
+    where it was sent to.
+    """
+    ours = look.resource.fence.version if look.resource else None
+    sent = get_path(look.applied.spec, ARTIFACT)
+    return change.fence.version != ours or sent != str(now.name)
+
+
+def _note(look: _Look, now: ArtifactVersion, *, deploys: bool) -> str:
+    story = f"{now.version}, {provenance(now)}"
+    if not look.written.is_version:
+        story = f"{look.written.at} → {story}"
+    sent = get_path(look.applied.spec, ARTIFACT)
+    if deploys or sent in (None, str(now.name)):
+        return story
+    return f"{story}; what we sent last is {ArtifactName.parse(sent).at}"

@@ -1,0 +1,179 @@
+"""What fires an automation of W&B: our `trigger`, and the filter of an event that stands for it.
+
+Shapes are those that the official SDK sends and reads (wandb 0.31, `automations/_validators.py` and
+`_filters`): sent, a filter is `{"$or": [{"$and": […]}]}`; saved, it comes back inside `{"filter":
+…}`, itself a text or an object. The dialect of the regular expressions is not documented; that they
+match anywhere in the text is inferred, so that ours should be anchored.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from friendli_iac.resources.spec import Spec
+
+ADD_ALIAS, ADD_TAG = "ADD_ARTIFACT_ALIAS", "ADD_ARTIFACT_TAG"
+CREATED, LINKED = "CREATE_ARTIFACT", "LINK_MODEL"
+# Our trigger -> event, and the field of the event that its regular expression is about.
+EVENTS = {
+    "aliasAdded": (ADD_ALIAS, "alias"),
+    "tagAdded": (ADD_TAG, "tag"),
+    "artifactCreated": (CREATED, ""),
+    "artifactLinked": (LINKED, ""),
+}
+EVERY = ".*"  # matches whatever it is asked about
+
+
+def event_filter(trigger: Spec) -> tuple[str, str]:
+    """Event type and filter, as a request carries them."""
+    key, value = next((k, v) for k, v in trigger.items() if k in EVENTS)
+    event, about = EVENTS[key]
+    inner = [{about: {"$regex": value}}] if about else []
+    return event, json.dumps({"$or": [{"$and": inner}]}, separators=(",", ":"))
+
+
+def read_trigger(event: str, saved: object) -> Spec:
+    """The trigger that an event and its saved filter mean. What ours cannot say is under `event`
+    and `filter`, which no manifest can write.
+    """
+    expression = _unwrapped(saved)
+    plain = _simple(expression)
+    for key, (ours, about) in EVENTS.items():
+        if event != ours:
+            continue
+        if plain == {}:
+            return {key: EVERY if about else True}
+        pattern = _pattern(plain, about) if about else None
+        if pattern is not None:
+            return {key: pattern}
+    return {"event": event, "filter": expression}
+
+
+def fires(trigger: Spec, event: str, fields: Mapping[str, str]) -> bool | None:
+    """Whether an event with these `fields` (`alias`, `tag`) sets a trigger off; None when its
+    filter asks for something that nobody here can tell.
+    """
+    for key, value in trigger.items():
+        if key in EVENTS:
+            ours, about = EVENTS[key]
+            return event == ours and (not about or _found(value, fields.get(about, "")))
+    if trigger.get("event") != event:
+        return False
+    return _holds(trigger.get("filter"), fields)
+
+
+def _unwrapped(saved: object) -> Any:
+    """The expression in `{"filter": …}`; one that is not in it is no filter that W&B saved."""
+    value = _parsed(saved)
+    if isinstance(value, dict) and set(value) == {"filter"}:
+        return _parsed(value["filter"])
+    return {"unknown": value}
+
+
+def _parsed(value: object) -> Any:
+    if not isinstance(value, str):
+        return value
+    try:
+        return json.loads(value)
+    except (ValueError, RecursionError):
+        return value
+
+
+def _simple(expression: Any) -> Any:
+    """Without `$and` and `$or` of one; of none, it is `{}`, which matches everything."""
+    if not isinstance(expression, dict) or len(expression) != 1:
+        return expression
+    (key, value), *_ = expression.items()
+    if key not in ("$and", "$or") or not isinstance(value, list):
+        return expression
+    inner = [_simple(one) for one in value]
+    if key == "$and":
+        inner = [one for one in inner if one != {}]
+        return {} if not inner else inner[0] if len(inner) == 1 else {key: inner}
+    return inner[0] if len(inner) == 1 else {key: inner}
+
+
+def _pattern(expression: Any, about: str) -> str | None:
+    """The regular expression that stands for a condition on one field, if one does."""
+    match expression:
+        case {**rest} if set(rest) == {about}:
+            operation = rest[about]
+        case _:
+            return None
+    match operation:
+        case {"$regex": str(pattern), **rest} if not rest:
+            return pattern
+        case {"$eq": str(text), **rest} if not rest:
+            return f"^{_escaped(text)}$"
+        case str(text):
+            return f"^{_escaped(text)}$"
+    return None
+
+
+def _escaped(text: str) -> str:
+    return re.sub(r"([.^$*+?{}\[\]\\|()])", r"\\\1", text)
+
+
+def _found(pattern: object, text: str) -> bool:
+    try:
+        return re.search(str(pattern), text) is not None
+    except re.error:  # not of our dialect
+        return False
+
+
+_COMPARED: dict[str, Callable[[str, Any], bool]] = {
+    "$eq": lambda text, value: text == value,
+    "$ne": lambda text, value: text != value,
+    "$in": lambda text, value: text in value,
+    "$nin": lambda text, value: text not in value,
+    "$regex": lambda text, value: _found(value, text),
+    "$contains": lambda text, value: str(value) in text,
+    "$exists": lambda text, value: bool(text) == bool(value),
+}
+
+
+def _holds(expression: Any, fields: Mapping[str, str]) -> bool | None:
+    if not isinstance(expression, dict):
+        return None
+    told = [_one(key, value, fields) for key, value in expression.items()]
+    return _all(told)
+
+
+def _one(key: str, value: Any, fields: Mapping[str, str]) -> bool | None:
+    if key in ("$and", "$or", "$nor") and isinstance(value, list):
+        told = [_holds(one, fields) for one in value]
+        if key == "$and":
+            return _all(told)
+        any_ = _not(_all([_not(one) for one in told]))
+        return any_ if key == "$or" else _not(any_)
+    if key == "$not":
+        return _not(_holds(value, fields))
+    if key not in fields:
+        return None
+    text = fields[key]
+    if not isinstance(value, dict):
+        return bool(text == value)
+    return _all([_compared(operator, text, operand) for operator, operand in value.items()])
+
+
+def _compared(operator: str, text: str, operand: Any) -> bool | None:
+    if operator == "$not" and isinstance(operand, dict):
+        return _not(_all([_compared(o, text, v) for o, v in operand.items()]))
+    try:
+        return _COMPARED[operator](text, operand)
+    except (KeyError, TypeError):
+        return None
+
+
+def _not(told: bool | None) -> bool | None:
+    return None if told is None else not told
+
+
+def _all(told: list[bool | None]) -> bool | None:
+    """Whether all hold; one that does not decides, whatever is not known of the others."""
+    if any(one is False for one in told):
+        return False
+    return None if any(one is None for one in told) else True

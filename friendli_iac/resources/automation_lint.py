@@ -1,0 +1,149 @@
+"""What is doubtful of an automation: that it never fires, or too often, or calls the wrong one."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any, Protocol
+from urllib.parse import urlsplit
+
+from friendli_iac.errors import ApiError, AuthError, Unreachable
+from friendli_iac.resources.artifact import ArtifactVersion
+from friendli_iac.resources.automation_filter import EVENTS, fires
+from friendli_iac.resources.automation_read import place_in, read_automation, scope_of
+from friendli_iac.resources.payload import FRIENDLI, NO_FORGE, NOT_DEPLOYED, ROUTE, receiver_of
+from friendli_iac.resources.spec import Spec, get_path
+
+# What no expression for one alias matches.
+_NOBODYS = ("0-nobody", "nobody_0.x")
+
+
+class AutomationsApi(Protocol):
+    """What is read of W&B to find out which automations an event fires."""
+
+    def automations(self, entity: str, *, fresh: bool = False) -> list[dict[str, Any]]: ...
+    def versions(self, path: str) -> list[ArtifactVersion]: ...
+
+
+def covers(scope: str, place: str) -> bool:
+    """Whether events at `place` happen within `scope` (paths of entity, project, collection)."""
+    return place == scope or place.startswith(f"{scope}/")
+
+
+def lint(
+    api: AutomationsApi | None, address: str, place: str, spec: Spec, every: Mapping[str, Spec]
+) -> tuple[str, ...]:
+    """Warnings, for people. `every` are the specifications of all that is wanted, by address; where
+    there is an `api`, it is asked for live aliases and for other people's automations.
+    """
+    found = [*_expression(spec), *_twins(address, place, spec, every), *_receiver(spec, every)]
+    if api is not None:
+        found += _live(api, place, spec, every)
+    return tuple(found)
+
+
+def disagreements(spec: Spec, every: Mapping[str, Spec]) -> list[tuple[str, str, str]]:
+    """See `Kind.disagreements`. What is not among `every` is not judged."""
+    found = []
+    endpoint = every.get(f"Endpoint/{spec.get('deploys')}")
+    if endpoint is not None and "wandb" not in endpoint.get("model", {}):
+        message, remedy = NOT_DEPLOYED
+        found.append(("deploys", message.format(endpoint=f"Endpoint/{spec['deploys']}"), remedy))
+    url = get_path(every.get(f"Webhook/{spec.get('webhook')}", {}), "url")
+    derived = spec.get("promotion") == "pull-request" and "payload" not in spec
+    if derived and url is not None and receiver_of(url) not in ("github", "gitlab"):
+        message, remedy = NO_FORGE
+        found.append(("webhook", message.format(url=url), remedy))
+    return found
+
+
+def _expression(spec: Spec) -> Iterator[str]:
+    if not spec.get("enabled", True):
+        yield "it is disabled: nothing fires it"
+    for key, (_, about) in EVENTS.items():
+        pattern = spec["trigger"].get(key)
+        if not about or not isinstance(pattern, str):
+            continue
+        if all(_fires(spec, key, text) for text in _NOBODYS):
+            yield f"trigger.{key} {pattern} matches every {about}: each one fires it"
+        elif not (pattern.startswith("^") and pattern.endswith("$")):
+            yield (
+                f"trigger.{key} {pattern} is not anchored: it matches any {about} that holds it; "
+                f"write ^{pattern.removeprefix('^').removesuffix('$')}$"
+            )
+
+
+def _twins(address: str, place: str, spec: Spec, every: Mapping[str, Spec]) -> Iterator[str]:
+    """Others of these manifests that one event would fire, too."""
+    if not spec.get("enabled", True):
+        return
+    for other, theirs in every.items():
+        if other == address or "trigger" not in theirs or not theirs.get("enabled", True):
+            continue
+        scope = place_in(theirs)
+        if (covers(scope, place) or covers(place, scope)) and _same_event(spec, theirs, ()):
+            yield f"one event would fire {other}, too: both are carried out"
+
+
+def _receiver(spec: Spec, every: Mapping[str, Spec]) -> Iterator[str]:
+    """That what it calls cannot do what it is for."""
+    url = get_path(every.get(f"Webhook/{spec.get('webhook')}", {}), "url")
+    promotion = spec.get("promotion")
+    if not isinstance(url, str) or promotion is None:
+        return
+    receiver, webhook = receiver_of(url), f"Webhook/{spec['webhook']}"
+    if promotion == "direct" and (receiver != "friendli" or urlsplit(url).hostname != FRIENDLI):
+        yield f"{webhook} points elsewhere ({url}), and not at https://{FRIENDLI}{ROUTE}"
+    if promotion == "pull-request" and receiver not in ("github", "gitlab"):
+        yield f"{webhook} points elsewhere ({url}), and neither at GitHub nor at GitLab"
+
+
+def _live(api: AutomationsApi, place: str, spec: Spec, every: Mapping[str, Spec]) -> Iterator[str]:
+    """What W&B shows: aliases that it is about, and other people's automations."""
+    aliases: list[str] = []
+    if place.count("/") == 2:
+        try:
+            aliases = [alias for version in api.versions(place) for alias in version.aliases]
+        except ApiError as error:
+            if isinstance(error, AuthError | Unreachable):
+                raise
+        pattern = spec["trigger"].get("aliasAdded")
+        if pattern and not any(_fires(spec, "aliasAdded", alias) for alias in aliases):
+            has = f"it has {', '.join(sorted(set(aliases)))}" if aliases else "it has none"
+            yield f"trigger.aliasAdded {pattern} matches no alias that {place} has now: {has}"
+    if not spec.get("enabled", True):
+        return
+    ours = {(place_in(one), one.get("name")) for one in every.values() if "trigger" in one}
+    for node in api.automations(place.partition("/")[0]):
+        theirs, (_, scope) = read_automation(node), scope_of(node)
+        if (scope, theirs["name"]) in ours:
+            continue
+        near = scope and (covers(scope, place) or covers(place, scope))
+        if near and theirs["enabled"] and _same_event(spec, theirs, aliases):
+            yield (
+                f"one event would fire the automation {theirs['name']!r} of {scope}, too, which "
+                "is not ours: both are carried out"
+            )
+
+
+def _same_event(one: Spec, other: Spec, aliases: tuple[str, ...] | list[str]) -> bool:
+    """Whether some event fires both, as far as examples can tell: what their expressions spell, and
+    the aliases that there are.
+    """
+    texts = {*aliases, *_spelled(one), *_spelled(other)}
+    return any(
+        fires(one["trigger"], event, {"alias": text, "tag": text})
+        and fires(other["trigger"], event, {"alias": text, "tag": text})
+        for event, _ in EVENTS.values()
+        for text in texts or {""}
+    )
+
+
+def _spelled(spec: Spec) -> Iterator[str]:
+    for key, value in spec["trigger"].items():
+        if key in EVENTS and isinstance(value, str):
+            yield value.removeprefix("^").removesuffix("$").replace("\\", "")
+
+
+def _fires(spec: Spec, key: str, text: str) -> bool | None:
+    event, about = EVENTS[key]
+    return fires(spec["trigger"], event, {about: text})

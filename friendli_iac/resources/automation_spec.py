@@ -1,0 +1,132 @@
+"""The specification of a WebhookAutomation, as manifests write it."""
+
+from __future__ import annotations
+
+import re
+from typing import Annotated, Any, ClassVar, Literal, Self
+
+from pydantic import AfterValidator, Field, Strict, model_validator
+from pydantic_core import PydanticCustomError
+
+from friendli_iac.resources.spec import Immutable, Leaf, Local, Needs, SpecModel
+from friendli_iac.resources.values import Bool, Text
+from friendli_iac.resources.webhook import PlainLifecycle
+
+LONGEST_NAME = 255  # of the schema: `CreateFilterTriggerInput`, in the sources of wandb 0.31
+
+
+def _regex(text: str) -> str:
+    try:
+        re.compile(text)
+    except re.error as error:
+        raise PydanticCustomError(
+            "regex", "{text} is no regular expression: {error}", {"text": text, "error": str(error)}
+        ) from error
+    return text
+
+
+Regex = Annotated[Text, AfterValidator(_regex)]
+Path1 = Annotated[Text, Field(pattern="^[^/:\\s]+$"), Immutable()]
+Path2 = Annotated[Text, Field(pattern="^[^/:\\s]+/[^/:\\s]+$"), Immutable()]
+Path3 = Annotated[Text, Field(pattern="^[^/:\\s]+/[^/:\\s]+/[^/:\\s]+$"), Immutable()]
+
+
+class Trigger(SpecModel):
+    """Which event fires it."""
+
+    ALTERNATIVES: ClassVar = (
+        ("aliasAdded",), ("tagAdded",), ("artifactCreated",), ("artifactLinked",),
+    )  # fmt: skip
+    REQUIRED: ClassVar = True
+    # Events and filters that somebody made elsewhere, and that the fields above cannot say.
+    DERIVED: ClassVar = {"event": Leaf("event"), "filter": Leaf("filter", nested=True)}
+
+    alias_added: Regex | None = Field(
+        default=None,
+        description="An alias that this regular expression matches is added to a version, such as "
+        "`^production$`.",
+    )
+    tag_added: Regex | None = Field(
+        default=None,
+        description="A tag that this regular expression matches is added to a version.",
+    )
+    artifact_created: Literal[True] | None = Field(
+        default=None, description="`true`: a version is created. Only for a collection."
+    )
+    artifact_linked: Literal[True] | None = Field(
+        default=None, description="`true`: a version is linked to a collection."
+    )
+
+
+class AutomationSpec(SpecModel):
+    """An automation of Weights & Biases that calls a webhook."""
+
+    ALTERNATIVES: ClassVar = (("collection",), ("project",), ("team",))
+    REQUIRED: ClassVar = True
+    DERIVED: ClassVar = {
+        # The webhook in W&B that `webhook` stands for. Of which team it is, W&B does not show.
+        "webhookName": Leaf("webhookName"),
+        "webhookTeam": Leaf("webhookTeam", write_only=True),
+        # What it does instead, where somebody had it do something else.
+        "action": Leaf("action"),
+    }
+
+    collection: Path3 | None = Field(
+        default=None,
+        description="The collection whose events fire it: `ENTITY/PROJECT/COLLECTION`, such as "
+        "`acme/wandb-registry-model/chat`. A registry is the project `wandb-registry-NAME` of the "
+        "organization's entity.",
+    )
+    project: Path2 | None = Field(
+        default=None, description="The project whose events fire it: `ENTITY/PROJECT`."
+    )
+    team: Path1 | None = Field(
+        default=None, description="The team, or the organization's entity, whose events fire it."
+    )
+    trigger: Trigger
+    webhook: Annotated[Text, Needs("Webhook"), Local()] = Field(
+        description="The name of a Webhook in these manifests, which it calls."
+    )
+    deploys: Annotated[Text, Needs("Endpoint"), Local()] | None = Field(
+        default=None,
+        description="The name of an Endpoint in these manifests, from an artifact of W&B: what is "
+        "sent follows from it.",
+    )
+    promotion: Annotated[Literal["direct", "pull-request"], Local()] | None = Field(
+        default=None,
+        description="With `deploys`. `direct`: W&B has Friendli roll the version out, past review "
+        "and probe. `pull-request`: the repository is told, and a job there opens a pull request.",
+    )
+    payload: dict[str, Any] | None = Field(
+        default=None,
+        description="What is sent, where it does not follow from `deploys`: a JSON object with "
+        "W&B's variables, such as `${artifact_version_string}`. Written in YAML as `$${…}`.",
+    )
+    description: Annotated[str, Strict()] | None = Field(
+        default=None, description="Text for people. Left out, what is there stays."
+    )
+    enabled: Bool | None = Field(default=None, description="Whether it fires. Left out: true.")
+    name: Annotated[Text, Field(max_length=LONGEST_NAME)] | None = Field(
+        default=None, description="Its name in W&B, where it is not `metadata.name`."
+    )
+    lifecycle: PlainLifecycle | None = None
+
+    @model_validator(mode="after")
+    def _one_payload(self) -> Self:
+        if self.deploys is None and self.payload is None:
+            raise _wrong("say what it sends: deploys, or payload")
+        if self.deploys is None and self.promotion is not None:
+            raise _wrong("promotion needs deploys beside it")
+        if self.deploys is not None and self.promotion is None:
+            raise _wrong("deploys needs promotion beside it: direct, or pull-request")
+        if self.promotion == "direct" and self.payload is not None:
+            raise _wrong(
+                "payload and deploys exclude each other: what is sent follows from deploys"
+            )
+        if self.trigger.artifact_created and self.collection is None:
+            raise _wrong("trigger.artifactCreated needs a collection")
+        return self
+
+
+def _wrong(message: str) -> PydanticCustomError:
+    return PydanticCustomError("automation", "{message}", {"message": message})

@@ -1,0 +1,80 @@
+"""What automations send: to Friendli, so that it rolls a version out, or to a forge, so that a pull
+request is opened.
+
+Variables are W&B's (`${…}`, its documents of webhook automations); they are put in as text.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+from urllib.parse import urlsplit
+
+from friendli_iac.resources.artifact import ARTIFACT
+from friendli_iac.resources.endpoint_artifact import deploy_body
+from friendli_iac.resources.spec import Spec, copied, set_path
+
+VERSION = "${artifact_version_string}"
+EVENT = "friendli-iac-promote"  # what the ready-made jobs of the forges listen to
+ROUTE = "/dedicated/endpoint/wandb-artifact-create"
+
+FRIENDLI = "api.friendli.ai"
+# Why nothing can deploy an endpoint, and how it comes to be one that W&B deploys.
+NOT_DEPLOYED = (
+    "{endpoint} is not from an artifact of W&B: the first event would make a second endpoint",
+    "say `model: {wandb: {artifact: …}}` for the endpoint: the plan then replaces it by one that "
+    "W&B's route makes",
+)
+# For a webhook that neither forge answers at.
+NO_FORGE = (
+    "no payload is known for {url}, which is neither GitHub's nor GitLab's",
+    "point the webhook at https://api.github.com/repos/OWNER/REPO/dispatches or at "
+    "https://gitlab.com/api/v4/projects/ID/pipeline, or write the payload out",
+)
+
+Receiver = Literal["friendli", "github", "gitlab", ""]
+
+
+def payload_of(endpoint: Spec) -> dict[str, Any]:
+    """What has the version of an event rolled out on `endpoint`, or makes it at first: what we
+    send ourselves, with a variable for the version. Refused as `deploy_body` is.
+    """
+    spec = copied(endpoint)
+    set_path(spec, ARTIFACT, "entity/project/collection:v0")
+    return {**deploy_body(spec), "wandbArtifactVersionName": VERSION}
+
+
+def promotion_payload(receiver: Receiver, address: str) -> dict[str, Any]:
+    """What tells a repository that `address` is to have another version. Hints only: the job looks
+    the version up by itself, for nothing proves who sent them.
+
+    - GitHub: https://docs.github.com/en/rest/repos/repos#create-a-repository-dispatch-event
+    - GitLab: https://docs.gitlab.com/api/pipelines/#create-a-new-pipeline (it wants a branch)
+    """
+    said = {
+        "address": address,
+        "alias": "${alias}",
+        "collection": "${entity_name}/${project_name}/${artifact_collection_name}",
+        "version": VERSION,
+        "artifact": "${artifact_version}",
+    }
+    if receiver == "github":
+        return {"event_type": EVENT, "client_payload": said}
+    variables = [
+        {"key": f"FRIENDLI_IAC_PROMOTE_{key.upper()}", "value": value}
+        for key, value in said.items()
+    ]
+    return {"ref": "main", "variables": variables}
+
+
+def receiver_of(url: str) -> Receiver:
+    """What answers at the address of a webhook; empty when it cannot be told from it."""
+    parts = urlsplit(url)
+    path = parts.path.rstrip("/")
+    if path == ROUTE:
+        return "friendli"
+    if path.endswith("/dispatches") and "/repos/" in path:
+        return "github"
+    pieces = path.split("/")
+    if pieces[-1:] == ["pipeline"] and "projects" in pieces and "v4" in pieces:
+        return "gitlab"
+    return ""

@@ -1,0 +1,299 @@
+"""Webhook: where W&B sends what automations have to say (`GenericWebhookIntegration`).
+
+Facts are from the sources of the official SDK (wandb 0.31, `automations/_generated`): a create
+takes names of team secrets, which are never read back. That the API can change or delete a webhook
+is documented nowhere: a server is asked whether it can, and where it cannot, a person must.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Collection, Mapping
+from typing import Annotated, Any, Protocol
+from urllib.parse import urlsplit
+
+from pydantic import AfterValidator, Field
+from pydantic_core import PydanticCustomError
+
+from friendli_iac.errors import ApiError, NotFound
+from friendli_iac.resources.advice import NOTHING, Advice, Manual
+from friendli_iac.resources.base import Action, Observed, Seen, Step
+from friendli_iac.resources.plain import THERE, PlainKind, joined, parted
+from friendli_iac.resources.spec import Immutable, Local, Spec, SpecModel, WriteOnly, get_path
+from friendli_iac.resources.values import Bool, Text
+
+EDIT, DELETE = "updateGenericWebhookIntegration", "deleteIntegration"
+# The SDK's own check, made from the schema: `CreateGenericWebhookIntegrationInput`.
+NAME = re.compile(r"[-\w]+([ ]+[-\w]+)*")
+LONGEST_NAME = 64
+# Labels of the page "Team settings" in W&B's documents of webhook automations.
+LABELS = {"accessTokenSecret": "Access token", "signingSecret": "Secret"}
+
+
+class WebhookApi(Protocol):
+    """The calls of W&B's API that webhooks need."""
+
+    @property
+    def app_url(self) -> str: ...
+    def webhooks(self, team: str) -> list[dict[str, Any]]: ...
+    def create_webhook(
+        self, team: str, name: str, url: str, access_token: str, secret: str
+    ) -> dict[str, Any]: ...
+    def update_webhook(
+        self, id: str, name: str, url: str, access_token: str, secret: str
+    ) -> None: ...
+    def delete_webhook(self, id: str) -> None: ...
+    def offers(self, mutation: str) -> bool | None: ...
+    def secrets(self, team: str) -> set[str] | None: ...
+
+
+def _url(text: str) -> str:
+    parts = urlsplit(text)
+    if parts.scheme != "https" or not parts.hostname or re.search(r"\s", text):
+        raise PydanticCustomError(
+            "url", "{url} is no https address: the token would travel in the open", {"url": text}
+        )
+    if parts.username or parts.password:
+        raise PydanticCustomError(
+            "url", "an address must not hold a password: name a secret in accessTokenSecret"
+        )
+    return text
+
+
+SecretName = Annotated[Text, Field(pattern="^[A-Za-z0-9_]+$"), WriteOnly()]
+
+
+class PlainLifecycle(SpecModel):
+    """What friendli-iac itself may do with it."""
+
+    prevent_destroy: Annotated[Bool, Local()] | None = Field(
+        default=None,
+        description="Refuse to delete or replace it. Holds until `false` has been applied.",
+    )
+
+
+class WebhookSpec(SpecModel):
+    """A webhook of a team in Weights & Biases: where its automations send, and with which secrets.
+
+    Secrets are made by hand in W&B's team settings; here are only their names.
+    """
+
+    team: Annotated[Text, Immutable(), Field(pattern="^[^/:\\s]+$")] = Field(
+        description="The team whose automations use it. Changing it makes a new one."
+    )
+    url: Annotated[Text, AfterValidator(_url)] = Field(
+        description="Where W&B posts to, such as "
+        "`https://api.friendli.ai/dedicated/endpoint/wandb-artifact-create`."
+    )
+    access_token_secret: SecretName | None = Field(
+        default=None,
+        description="The name of the team secret that W&B sends as bearer token. W&B never shows "
+        "it again.",
+    )
+    signing_secret: SecretName | None = Field(
+        default=None,
+        description="The name of the team secret that W&B signs with (`X-Wandb-Signature`). W&B "
+        "never shows it again.",
+    )
+    name: Annotated[Text, Field(max_length=LONGEST_NAME)] | None = Field(
+        default=None,
+        description="Its name in W&B, where it is not `metadata.name`: letters, digits, `_`, `-` "
+        "and single words.",
+    )
+    lifecycle: PlainLifecycle | None = None
+
+
+class WebhookKind(PlainKind):
+    """See `friendli_iac.resources.base.Kind`."""
+
+    name = "Webhook"
+    noun = "webhook"
+    model: type[SpecModel] = WebhookSpec
+
+    def place(self, spec: Spec) -> str:
+        return str(spec["team"])
+
+    def conflicts(self, target: Spec, changed: Collection[str]) -> list[str]:
+        name = str(target["name"])
+        if len(name) <= LONGEST_NAME and NAME.fullmatch(name):
+            return []
+        return [
+            f"W&B takes no webhook called {name!r}: up to {LONGEST_NAME} letters, digits, _ and -, "
+            "in words with spaces between them. spec.name says another one"
+        ]
+
+    def steps(
+        self,
+        action: Action,
+        observed: Observed | None,
+        target: Spec,
+        changed: Collection[str] = (),
+    ) -> tuple[Step, ...]:
+        """Nothing is sent where the server is known not to take it."""
+        refused = observed.details.get("refused", ()) if observed else ()
+        if (action == "update" and EDIT in refused) or (action == "delete" and DELETE in refused):
+            return ()
+        return super().steps(action, observed, target, changed)
+
+    def life(self, target: Spec, observed: Observed) -> tuple[Action, str] | None:
+        known = observed.details.get("secrets")
+        absent = [] if known is None else [n for n in _secrets(target).values() if n not in known]
+        if absent:
+            return "verify", f"the team has no secret {' nor '.join(absent)} yet"
+        return None
+
+    def advise(
+        self,
+        api: WebhookApi | None,
+        action: Action,
+        before: Spec,
+        target: Spec,
+        observed: Observed | None,
+        seen: Mapping[str, Seen],
+    ) -> Advice:
+        if api is None:
+            return NOTHING
+        if action == "delete":
+            return self._by_hand_delete(api, observed)
+        found = NOTHING
+        if action == "replace" and api.offers(DELETE) is False:
+            found = Advice(
+                refusals=(
+                    (
+                        "another team needs another webhook, and this server lets no program "
+                        "delete the old one",
+                        "Give the new one another metadata.name, and delete the old one by hand.",
+                    ),
+                )
+            )
+        if action == "update" and api.offers(EDIT) is False:
+            found = found.with_(self._by_hand_edit(api, before, target, observed))
+        return found.with_(_secret_steps(api, action, before, target))
+
+    def list(self, api: WebhookApi, project: str) -> dict[str, Observed]:
+        about = {
+            "refused": [name for name in (EDIT, DELETE) if api.offers(name) is False],
+            "secrets": api.secrets(project),
+        }
+        return {
+            joined(project, node["id"]): self._observed(project, node, about)
+            for node in api.webhooks(project)
+        }
+
+    def read(self, api: WebhookApi, id: str) -> Observed:
+        team, wanted = parted(id)
+        found = self.list(api, team)
+        if id in found:
+            return found[id]
+        named = [observed for observed in found.values() if observed.name == wanted]
+        if len(named) > 1:
+            raise several(team, wanted, [observed.id for observed in named])
+        if not named:
+            raise NotFound(f"team {team} has no webhook {wanted} in W&B", status=404)
+        return named[0]
+
+    def send(
+        self, api: WebhookApi, step: Step, *, id: str | None, spec: Spec, comment: str, key: str
+    ) -> str | None:
+        if step == "delete":
+            api.delete_webhook(parted(id or "")[1])
+            return id
+        secrets = spec.get("accessTokenSecret", ""), spec.get("signingSecret", "")
+        if step == "update":
+            api.update_webhook(parted(id or "")[1], spec["name"], spec["url"], *secrets)
+            return id
+        made = api.create_webhook(spec["team"], spec["name"], spec["url"], *secrets)
+        return joined(spec["team"], made["id"])
+
+    def _observed(self, team: str, node: Mapping[str, Any], about: Mapping[str, Any]) -> Observed:
+        name = str(node.get("name") or "")
+        spec = {"team": team, "url": node.get("urlEndpoint"), "name": name}
+        return Observed(joined(team, node["id"]), team, name, spec, THERE, "served", details=about)
+
+    def _by_hand_edit(
+        self, api: WebhookApi, before: Spec, target: Spec, observed: Observed | None
+    ) -> Advice:
+        live = observed.spec if observed else {}
+        differs = [path for path in ("url", "name") if live.get(path) != target.get(path)]
+        changed = _secrets(target) != _secrets(before)
+        if not differs and not changed:
+            return NOTHING
+        values = [("Name", target["name"]), ("Endpoint URL", target["url"])]
+        values += [(LABELS[path], name) for path, name in _secrets(target).items()]
+        return Advice(
+            (
+                Manual(
+                    f"edit the webhook {live.get('name') or target['name']} in Team settings, "
+                    "Webhooks: this server lets no program do it",
+                    page(api, target["team"]),
+                    tuple(values),
+                    "apply reads its name and its URL" if differs else "",
+                ),
+            )
+        )
+
+    def _by_hand_delete(self, api: WebhookApi, observed: Observed | None) -> Advice:
+        if observed is None or api.offers(DELETE) is not False:
+            return NOTHING
+        return Advice(
+            (
+                Manual(
+                    f"delete the webhook {observed.name} in Team settings, Webhooks: this server "
+                    "lets no program do it",
+                    page(api, observed.project),
+                    (("Name", observed.name),),
+                    "apply looks whether it is gone",
+                ),
+            )
+        )
+
+
+def _secrets(spec: Spec) -> dict[str, str]:
+    """The names of secrets that a webhook uses, by field."""
+    return {path: str(name) for path in LABELS if (name := get_path(spec, path)) is not None}
+
+
+def _secret_steps(api: WebhookApi, action: Action, before: Spec, target: Spec) -> Advice:
+    """The team secrets that somebody has to make: no API is documented that can."""
+    wanted = _secrets(target)
+    anew = action in ("create", "replace", "verify")
+    new = {path: name for path, name in wanted.items() if anew or before.get(path) != name}
+    if not new:
+        return NOTHING
+    known = api.secrets(target["team"])
+    missing = [name for name in dict.fromkeys(new.values()) if known is None or name not in known]
+    steps = tuple(
+        Manual(
+            f"make the team secret {name} in Team settings, Team secrets, as an admin of W&B",
+            page(api, target["team"]),
+            (("Name", name), ("Secret", "its value, which friendli-iac never sees")),
+            "" if known is None else "apply reads the names of the team's secrets",
+        )
+        for name in missing
+    )
+    told = (
+        ()
+        if known is None
+        else tuple(
+            f"it uses the secret {name}, and the team has none of that name: W&B would send without"
+            for name in missing
+        )
+    )
+    return Advice(steps, told) if steps else NOTHING
+
+
+def page(api: WebhookApi, team: str) -> str:
+    """The team's own page, which leads to `Team settings` (W&B's documents)."""
+    return f"{api.app_url}/{team}"
+
+
+def several(team: str, name: str, ids: Collection[str]) -> ApiError:
+    """That a name means more than one webhook: whether W&B allows that is not documented."""
+    return ApiError(
+        f"{len(ids)} webhooks of team {team} are called {name!r}: {', '.join(sorted(ids))}",
+        safe="None was touched.",
+        next="Delete those that are not needed in W&B's team settings.",
+    )
+
+
+WEBHOOK = WebhookKind()

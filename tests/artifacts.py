@@ -1,0 +1,73 @@
+"""Endpoints whose models are artifacts of W&B: manifests, and what was asked of whom."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from friendli_iac.emulator import Emulator
+
+from .harness import Project
+
+CHAT = "acme/wandb-registry-model/chat"
+DEPLOY = "POST /dedicated/endpoint/wandb-artifact-create"
+
+MANIFEST = """\
+apiVersion: friendli-iac/v1
+kind: Endpoint
+metadata: {{name: {name}}}
+spec:
+  project: p1
+  model: {{wandb: {{artifact: "{artifact}"{key}}}}}
+  instance: {{gpu: {gpu}, count: 1}}
+  autoscaling: {scaling}
+"""
+SCALING = "{minReplicas: 1, maxReplicas: 2, cooldown: 5m}"
+
+
+def deployed(
+    at: str = "production",
+    *,
+    name: str = "chat",
+    gpu: str = "H100",
+    scaling: str = SCALING,
+    key: str = "",
+    more: str = "",
+) -> str:
+    """An Endpoint from the collection `CHAT`; `more` is added below spec, indented by two."""
+    said = f", idempotencyKey: {key}" if key else ""
+    artifact = f"{CHAT}:{at}"
+    return MANIFEST.format(name=name, artifact=artifact, key=said, gpu=gpu, scaling=scaling) + more
+
+
+def registry(emulator: Emulator) -> None:
+    """Versions v0 to v2 of `CHAT`, with `production` on v1."""
+    for number in range(3):
+        emulator.wandb.log(
+            CHAT,
+            metrics={"eval/accuracy": 0.9 + number / 100, "_runtime": 12.0},
+            aliases=["production"] if number == 1 else [],
+            logged_by=f"run-{number}",
+        )
+
+
+def bodies(emulator: Emulator) -> list[dict[str, Any]]:
+    """What was sent to Friendli, in order."""
+    return [
+        request["body"]
+        for request in emulator.requests
+        if request["method"] in ("POST", "PUT") and not request["graphql"]
+    ]
+
+
+def artifact_of(emulator: Emulator, name: str = "chat") -> str:
+    """The version that serves, which the API itself never shows."""
+    for endpoint in emulator.endpoints():
+        settings = endpoint["versions"][endpoint["serving"]]["settings"]
+        if settings["name"] == name:
+            return str(settings["wandbArtifactVersionName"]).rpartition(":")[2]
+    raise KeyError(name)
+
+
+def lineage(project: Project) -> str:
+    """Of the project's state."""
+    return str(project.state["lineage"])

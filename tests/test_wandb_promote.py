@@ -1,0 +1,95 @@
+"""wandb promote: the version that an alias means becomes one line of the manifest."""
+
+from __future__ import annotations
+
+import pytest
+
+from friendli_iac.emulator import Emulator
+
+from .harness import WANDB_KEY, Project
+
+CHAT = "acme/wandb-registry-model/chat"
+MANIFEST = """\
+apiVersion: friendli-iac/v1
+kind: Endpoint
+metadata: {name: chat}
+spec:
+  project: p1
+  model:
+    wandb: {artifact: "acme/wandb-registry-model/chat:v0"} # promoted by a job
+  instance: {gpu: H100, count: 1}
+"""
+
+
+@pytest.fixture
+def registry(emulator: Emulator, project: Project) -> Emulator:
+    for _ in range(3):
+        emulator.wandb.log(CHAT)
+    emulator.wandb.move_alias(CHAT, "production", "v2")
+    project.env.pop("FRIENDLI_TOKEN")  # the job that promotes needs none
+    return emulator
+
+
+def test_one_line_changes_and_no_more(project: Project, registry: Emulator) -> None:
+    path = project.write(MANIFEST)
+    done = project.run("wandb", "promote", "Endpoint/chat", "--alias", "production")
+    assert done.code == 0, done
+    assert path.read_text() == MANIFEST.replace("chat:v0", "chat:v2")
+    assert f"{CHAT}:v0 → {CHAT}:v2" in done.out.replace('"', "")
+    assert f"production of {CHAT} is v2 in W&B" in done.err
+    assert {request["path"] for request in registry.requests} <= {"/graphql"}
+
+    again = project.run("wandb", "promote", "Endpoint/chat", "--alias", "production")
+    assert (again.code, again.out) == (0, "")
+    assert "no changes: the manifest says so" in again.err
+    assert WANDB_KEY not in str(done) + str(again)
+
+
+def test_an_alias_in_the_manifest_becomes_its_version(project: Project, registry: Emulator) -> None:
+    path = project.write(MANIFEST.replace("v0", "production"))
+    told = project.run(
+        "wandb", "promote", "Endpoint/chat", "--alias=production", "--format", "json", "--dry-run"
+    ).json
+    assert (told["written"], told["alias"]) == (False, "production")
+    assert [change["path"] for change in told["changes"]] == ["spec.model.wandb.artifact"]
+    assert "production" in path.read_text()
+    assert project.run("wandb", "promote", "Endpoint/chat", "--alias=production").code == 0
+    assert path.read_text() == MANIFEST.replace("v0", "v2")
+
+
+def test_where_an_overlay_says_it_that_changes(project: Project, registry: Emulator) -> None:
+    base = project.write(MANIFEST, "base/chat.yaml")
+    settings = "manifests: [base]\nenvironments:\n  prod: {overlays: [prod.yaml], state: s.json}\n"
+    project.write(settings, "friendli-iac.yaml")
+    head = MANIFEST.partition("spec:")[0]
+    says = head + f'spec:\n  model: {{wandb: {{artifact: "{CHAT}:v1"}}}}\n'
+    overlay = project.write(says, "prod.yaml")
+    done = project.run("wandb", "promote", "Endpoint/chat", "--alias", "production", "--env=prod")
+    assert done.code == 0, done
+    assert overlay.read_text() == says.replace(":v1", ":v2")
+    assert base.read_text() == MANIFEST
+
+
+@pytest.mark.parametrize(
+    ("words", "code", "told"),
+    [
+        (("Endpoint/chat", "--alias", "prodution"), 1, "has no alias 'prodution'"),
+        (("Endpoint/chat", "--alias", "a b"), 64, "is no alias"),
+        (("Endpoint/chat", "--alias", "x/y:v1"), 64, "is no alias"),
+        (("Endpoint/char", "--alias", "production"), 64, "no manifest declares Endpoint/char"),
+        (("chat", "--alias", "production"), 64, "not an address"),
+        (("Endpoint/other", "--alias", "production"), 64, "is of no artifact in W&B"),
+        (("Endpoint/chat",), 64, "--alias"),
+    ],
+)  # fmt: skip
+def test_what_cannot_be_promoted_is_told(
+    project: Project, registry: Emulator, words: tuple[str, ...], code: int, told: str
+) -> None:
+    other = MANIFEST.replace("name: chat", "name: other")
+    other = other.replace(f'wandb: {{artifact: "{CHAT}:v0"}}', "huggingFace: {repo: acme/m}")
+    path = project.write(f"{MANIFEST}---\n{other}")
+    before = path.read_text()
+    done = project.run("wandb", "promote", *words)
+    assert done.code == code, done
+    assert told in done.err
+    assert path.read_text() == before
