@@ -2,11 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from contextlib import closing
 from typing import Any
 
+from friendli_iac.clients.wandb import WandbApi
+from friendli_iac.core.plan import Plan
 from friendli_iac.emulator import Emulator
+from friendli_iac.engine import ApplyOptions, Report, Selection, exit_code
+from friendli_iac.engine.artifacts import ArtifactLink
+from friendli_iac.engine.linking import Linker
+from friendli_iac.manifest import find_project, load_manifest
 
-from .harness import Project
+from .harness import Project, engine_for
+from .rollouts import ALL
 
 CHAT = "acme/wandb-registry-model/chat"
 DEPLOY = "POST /dedicated/endpoint/wandb-artifact-create"
@@ -66,6 +75,29 @@ def artifact_of(emulator: Emulator, name: str = "chat") -> str:
         if settings["name"] == name:
             return str(settings["wandbArtifactVersionName"]).rpartition(":")[2]
     raise KeyError(name)
+
+
+def apply(
+    project: Project,
+    emulator: Emulator,
+    text: str,
+    approve: Callable[[Plan], bool] = lambda plan: True,
+    **options: Any,
+) -> tuple[int, Report]:
+    """The exit code and the report of an apply of `text`, on the emulator's clock."""
+    project.write(text)
+    wishes: Any = load_manifest(find_project(project.root), environ={}).resources
+    wandb = WandbApi(project.env)
+    artifacts = ArtifactLink(lambda: wandb)
+    with closing(wandb), engine_for(project, emulator) as engine:
+        engine.linker = Linker((artifacts,), watches=(artifacts,))
+        done = engine.apply(
+            lambda plan: plan(wishes, Selection()),
+            ApplyOptions(allow_destroy=ALL, **options),
+            approve,
+        )
+    held = any(change.held for change in done.plan.changes)
+    return exit_code(done.outcomes, held=held), done
 
 
 def lineage(project: Project) -> str:

@@ -220,6 +220,14 @@ def test_one_that_is_declared_no_more_is_not_asked(attached: Project, emulator: 
     assert attached.run("plan", "--detailed-exitcode").code == 0
 
 
+def test_set_changes_the_list(attached: Project) -> None:
+    done = attached.run("set", CHAT, "spec.adapters=[legal]")
+    assert done.code == 0, done
+    said = attached.run("plan").out
+    assert "legal (acme/legal-lora)" in said
+    assert change(attached)["action"] == "record"
+
+
 def test_replaced_it_has_to_be_attached_anew(attached: Project, emulator: Emulator) -> None:
     planned = change(attached, "--replace", CHAT)
     assert planned["action"] == "replace"

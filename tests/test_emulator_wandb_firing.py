@@ -8,26 +8,10 @@ import pytest
 
 from friendli_iac.emulator import Emulator
 
-from .served import Served
-from .wandb_client import CHAT, DEPLOY
+from .wandb_client import CHAT, DEPLOY, Receiver
 
 OTHER = "acme/wandb-registry-model/other"
 HOOK = "https://hooks.example.com/in?from=wandb"
-
-
-class Receiver(Served):
-    """Keeps what it is sent: path with query, headers, body."""
-
-    def __init__(self) -> None:
-        self.received: list[tuple[str, dict[str, str], bytes]] = []
-
-    async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
-        body = (await receive())["body"]
-        headers = {name.decode(): value.decode() for name, value in scope["headers"]}
-        path = f"{scope['path']}?{scope['query_string'].decode()}"
-        self.received.append((path, headers, body))
-        await send({"type": "http.response.start", "status": 202, "headers": []})
-        await send({"type": "http.response.body", "body": b"taken"})
 
 
 @pytest.fixture

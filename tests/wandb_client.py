@@ -1,9 +1,11 @@
-"""W&B's API in plain GraphQL, for the tests of the emulator."""
+"""W&B's API in plain GraphQL, and a receiver of its webhooks, for the tests of the emulator."""
 
 import json
 from typing import Any
 
 import httpx
+
+from .served import Served
 
 KEY = "k" * 40
 CHAT = "acme/wandb-registry-model/chat"
@@ -62,3 +64,18 @@ def trigger(scope: str, webhook: str, **changes: Any) -> dict[str, Any]:
         },
         **changes,
     }
+
+
+class Receiver(Served):
+    """Keeps what it is sent: path with query, headers, body."""
+
+    def __init__(self) -> None:
+        self.received: list[tuple[str, dict[str, str], bytes]] = []
+
+    async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
+        body = (await receive())["body"]
+        headers = {name.decode(): value.decode() for name, value in scope["headers"]}
+        path = f"{scope['path']}?{scope['query_string'].decode()}"
+        self.received.append((path, headers, body))
+        await send({"type": "http.response.start", "status": 202, "headers": []})
+        await send({"type": "http.response.body", "body": b"taken"})

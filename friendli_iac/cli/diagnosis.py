@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from email.utils import parsedate_to_datetime
 from pathlib import Path
@@ -11,11 +12,15 @@ from pathlib import Path
 from friendli_iac.backends import SharedBackend
 from friendli_iac.backends.store import prove
 from friendli_iac.cli.console import Console
-from friendli_iac.cli.options import Target
+from friendli_iac.cli.options import Reading, Target
 from friendli_iac.cli.progress import Lines
 from friendli_iac.cli.session import Session, opened
 from friendli_iac.clients.friendli import FriendliApi
 from friendli_iac.errors import FriendliIacError, ManifestError
+from friendli_iac.resources import KINDS
+from friendli_iac.resources.artifact import ARTIFACT
+from friendli_iac.resources.base import Address
+from friendli_iac.resources.spec import Spec, get_path
 
 CLOCK_TOLERANCE = 60.0  # seconds
 
@@ -54,6 +59,8 @@ def examine(target: Target, console: Console, project: str | None) -> list[Findi
             if check("token", lambda: _token(session, project)):
                 check("clock", lambda: _clock(session))
                 check("project", lambda: _project(session, project))
+            if _uses_wandb(session):
+                check("wandb", lambda: _wandb(session))
     except FriendliIacError as error:
         findings.append(_failed("token", error))
     return findings
@@ -126,3 +133,24 @@ def _project(session: Session, project: str | None) -> str:
     assert session.http is not None, "an online session has one"
     found = FriendliApi(session.http).list_endpoints(project)
     return f"{len(found)} endpoints in {project}"
+
+
+def _uses_wandb(session: Session) -> bool:
+    """Whether anything in state, or in the manifests where they can be read, is of W&B."""
+    with suppress(FriendliIacError):
+        known, _ = session.engine(Lines(session.console)).known()
+        specs = {a: one.applied.spec for a, one in known.state.resources.items()}
+        if any(_is_of_wandb(address, spec) for address, spec in specs.items()):
+            return True
+        wishes = session.manifest(Reading((), {}, (), ())).resources
+        return any(_is_of_wandb(str(address), wish.spec) for address, wish in wishes.items())
+    return False
+
+
+def _is_of_wandb(address: str, spec: Spec) -> bool:
+    outside = not KINDS[Address.parse(address).kind].model.IN_PROJECT
+    return outside or get_path(spec, ARTIFACT) is not None
+
+
+def _wandb(session: Session) -> str:
+    return f"{session.wandb.viewer()} at {session.wandb.base_url}"

@@ -131,7 +131,10 @@ def _projects(session: Session, reading: Reading) -> tuple[str, ...]:
     except ManifestError as error:
         session.console.err(f"note: only the projects in state are looked at: {error}")
         return ()
-    return tuple(sorted({wish.spec["project"] for wish in wishes.values()}))
+    from friendli_iac.resources import KINDS
+
+    placed = (wish for at, wish in wishes.items() if KINDS[at.kind].model.IN_PROJECT)
+    return tuple(sorted({wish.spec["project"] for wish in placed}))
 
 
 def _print(

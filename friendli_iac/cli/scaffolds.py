@@ -50,6 +50,33 @@ _PROFILE = """\
 """
 
 
+_ADAPTER = f"""\
+  # What comes after the endpoint's id in a request's `model`: ENDPOINT_ID:ROUTE.
+  route: {BLANK}
+  # Endpoints serve it with `adapters: [NAME]`.
+  huggingFace: {{repo: {BLANK}}}
+"""
+
+_WEBHOOK = f"""\
+  team: {BLANK}
+  # Friendli rolls versions out by itself, past review. To open a pull request instead:
+  # https://api.github.com/repos/OWNER/REPO/dispatches or https://gitlab.com/api/v4/projects/ID/pipeline
+  url: https://api.friendli.ai/dedicated/endpoint/wandb-artifact-create
+  # Names of secrets of the team, which an admin makes in W&B; never their values.
+  accessTokenSecret: {BLANK}
+  # signingSecret: WEBHOOK_HMAC
+"""
+
+_AUTOMATION = f"""\
+  # Or `project: ENTITY/PROJECT`, or `team: ENTITY`:
+  collection: ENTITY/PROJECT/{BLANK}
+  trigger: {{aliasAdded: ^production$}}
+  webhook: {BLANK} # the name of a Webhook
+  deploys: {BLANK} # the name of an Endpoint whose model is from W&B
+  promotion: pull-request # or direct: W&B calls Friendli, past review and probe
+"""
+
+
 def _endpoint(
     name: str,
     defaults: Mapping[str, Any],
@@ -80,22 +107,24 @@ def _endpoint(
     return lines + _OPTIONS
 
 
-def _policy(name: str, defaults: Mapping[str, Any], **_: None) -> str:
-    from friendli_iac.manifest.spelling import scalar
+def _plain(kind: str, body: str) -> Callable[..., str]:
+    """Writes a manifest that has nothing to choose."""
 
-    return _HEAD.format(kind="AutoscalingPolicy", name=scalar(name)) + _POLICY
+    def write(name: str, defaults: Mapping[str, Any], **_: None) -> str:
+        from friendli_iac.manifest.spelling import scalar
 
+        return _HEAD.format(kind=kind, name=scalar(name)) + body
 
-def _profile(name: str, defaults: Mapping[str, Any], **_: None) -> str:
-    from friendli_iac.manifest.spelling import scalar
-
-    return _HEAD.format(kind="Profile", name=scalar(name)) + _PROFILE
+    return write
 
 
 SCAFFOLDS: dict[str, Callable[..., str]] = {
     "Endpoint": _endpoint,
-    "AutoscalingPolicy": _policy,
-    "Profile": _profile,
+    "AutoscalingPolicy": _plain("AutoscalingPolicy", _POLICY),
+    "Profile": _plain("Profile", _PROFILE),
+    "Adapter": _plain("Adapter", _ADAPTER),
+    "Webhook": _plain("Webhook", _WEBHOOK),
+    "WebhookAutomation": _plain("WebhookAutomation", _AUTOMATION),
 }
 
 # For a folder that holds an export, and no settings.

@@ -144,11 +144,13 @@ class Session:
         return policy_file(self.policy, root) if self.policy else Guardrails()
 
     def judge(self, manifest: Manifest) -> tuple[Finding, ...]:
-        """What the rules say of all that is wanted."""
+        """What the rules say of all that is wanted, and what is doubtful of it."""
+        from friendli_iac.core.doubts import doubts
         from friendli_iac.core.policy import judge_manifests
 
         wishes = manifest.resources.values()
-        return judge_manifests(self.policies, wishes, self.prices, time.time())
+        found = judge_manifests(self.policies, wishes, self.prices, time.time())
+        return (*found, *doubts(wishes))
 
     @property
     def policies(self) -> tuple[Policy, ...]:
@@ -203,6 +205,7 @@ class Session:
             environ=self.environ,
             parallelism=parallelism,
             on_team=self.http.use_team if self.http else lambda team: None,
+            wandb=lambda: EMULATOR if self.emulated else self.wandb.deployment,
             siblings=self._siblings(),
             preflight=looks,
             linker=self._linker(),

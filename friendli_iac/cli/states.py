@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 def state() -> None:
     """Look at the state, and mend it.
 
-    None of these commands changes an endpoint.
+    None of these commands changes an endpoint, or anything in W&B.
     """
 
 
@@ -116,9 +116,18 @@ def output(console: Console, /, address: str, format_: str, **options: Any) -> i
     """Print what clients need: id, model, URL."""
     from friendli_iac.cli.session import opened
     from friendli_iac.engine.status import known_resource
+    from friendli_iac.errors import UsageError
+    from friendli_iac.resources import KINDS
+    from friendli_iac.resources.base import Address, article
 
     with opened(take_target(options), console, online=False) as session:
         resource = known_resource(_state(session), address)
+        kind = KINDS[Address.parse(address).kind]
+        if not kind.serves:
+            raise UsageError(
+                f"{address}: no client calls {article(kind.noun)}",
+                next=f"friendli-iac state show {address} shows what is known of it.",
+            )
         values = {"id": resource.id, "model": resource.id, "url": f"{session.api}/dedicated/v1"}
         if format_ == "json":
             console.out_json({"format_version": "1.0", "address": address, **values})
@@ -161,21 +170,22 @@ def _state(session: Session) -> State:
 def _block(address: str, resource: Resource, *, details: bool) -> list[str]:
     from friendli_iac.core.diff import flatten
     from friendli_iac.resources import KINDS
-    from friendli_iac.resources.base import Address
+    from friendli_iac.resources.base import Address, place_of
     from friendli_iac.review.words import written
 
     marks = ["protected"] if resource.protected else []
     marks += ["not proved to serve"] if resource.pending else []
     version = f" v{resource.fence.version}" if resource.fence.version is not None else ""
-    head = f"{address}   {resource.id}{version}   project {resource.project}"
+    kind = KINDS[Address.parse(address).kind]
+    head = f"{address}   {resource.id}{version}   {place_of(kind, resource.project)}"
     lines = [head + (f"   ({', '.join(marks)})" if marks else "")]
     if details:
-        kind = KINDS[Address.parse(address).kind]
         flat = flatten(kind, resource.applied.spec)
         lines += [f"    {path}: {written(kind, path, value)}" for path, value in flat.items()]
         lines += [f"    labels.{key}: {value}" for key, value in resource.applied.labels.items()]
         lines += [
-            f"    v{entry['version']}: {entry['outcome']}, by {entry['by']}"
+            (f"    v{entry['version']}: " if kind.versioned else "    ")
+            + f"{entry['outcome']}, by {entry['by']}"
             for entry in resource.history
         ]
     return lines

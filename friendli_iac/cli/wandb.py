@@ -38,6 +38,63 @@ def wandb() -> None:
     """
 
 
+@wandb.command("payload")
+@click.argument("address")
+@with_target
+@with_manifests
+@click.pass_obj
+def payload(console: Console, /, address: str, **options: Any) -> int:
+    """Print what the automation at ADDRESS sends, as JSON and nothing else.
+
+    For people who set it up by hand. Of an Endpoint, it is what an automation must send that
+    deploys it. Needs the state, for the key by which the endpoint is known, and asks no API.
+    """
+    from friendli_iac.cli.adopting import parse_address
+    from friendli_iac.cli.progress import Lines
+    from friendli_iac.cli.session import opened
+    from friendli_iac.engine.preview import payload as made
+
+    wanted = parse_address(address)
+    target, reading = take_target(options), take_reading(options, os.environ)
+    with opened(target, console, online=False) as session:
+        wishes = session.manifest(reading).resources
+        _declared(wishes, wanted)
+        console.out_json(made(session.engine(Lines(console)), wishes, str(wanted)))
+    return 0
+
+
+@wandb.command("preview")
+@click.argument("artifact", metavar="ENTITY/PROJECT/COLLECTION")
+@click.option("--alias", required=True, metavar="NAME", help="The alias that is to be added.")
+@click.option("--to", metavar="vN", default="", help="To this version.  [default: the newest one]")
+@with_target
+@with_manifests
+@with_format("text", "json")
+@click.pass_obj
+def preview(
+    console: Console, /, artifact: str, alias: str, to: str, format_: str, **options: Any
+) -> int:
+    """Show what adding an alias to a version would bring about.
+
+    Which automations fire, whosever they are, and what they send; which endpoint gets which
+    version, the plan and the cost that follow, and the metrics of both. Sends and locks nothing.
+    """
+    from friendli_iac.cli.progress import Lines
+    from friendli_iac.cli.session import opened
+    from friendli_iac.engine.preview import preview as made
+    from friendli_iac.review.preview import render, to_json
+
+    target, reading = take_target(options), take_reading(options, os.environ)
+    with opened(target, console) as session:
+        wishes = session.manifest(reading).resources
+        told = made(session.engine(Lines(console)), session.wandb, wishes, artifact, alias, to)
+    if format_ == "json":
+        console.out_json(to_json(told))
+    else:
+        console.out(render(told, console.paint), newline=False)
+    return 0
+
+
 @wandb.command("promote")
 @click.argument("address")
 @click.option("--alias", required=True, metavar="NAME", help="The alias whose version is meant.")

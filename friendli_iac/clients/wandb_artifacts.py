@@ -8,7 +8,7 @@ from typing import Any
 
 from friendli_iac.clients import wandb_queries as queries
 from friendli_iac.clients.wandb_client import Connection, Node, id_of
-from friendli_iac.errors import NotFound, Unreachable, did_you_mean
+from friendli_iac.errors import AuthError, NotFound, Unreachable, did_you_mean
 from friendli_iac.resources.artifact import ArtifactName, ArtifactVersion
 
 MODEL = "model"  # the type that collections of a registry nearly always have
@@ -17,6 +17,17 @@ COMMITTED = '{"state": "COMMITTED"}'  # what is still uploaded is no version yet
 
 class Artifacts(Connection):
     """What is read of registries and projects."""
+
+    def viewer(self) -> str:
+        """Whose key it is. AuthError when it is nobody's."""
+        found = self._query(queries.VIEWER, {}).get("viewer")
+        if not isinstance(found, dict):
+            raise AuthError(
+                "W&B knows nobody by this key",
+                safe="Nothing was changed.",
+                next=f"Set WANDB_API_KEY to a valid key: {self.app_url}/settings.",
+            )
+        return str(found.get("username") or found.get("entity") or "somebody")
 
     def resolve(self, name: ArtifactName) -> ArtifactVersion:
         """The version that an alias, or `vN`, means now. NotFound says what there is."""

@@ -16,7 +16,7 @@ from typing import Any
 from friendli_iac import __version__
 from friendli_iac.clients.graphql import GraphQL
 from friendli_iac.clients.shared import Shared
-from friendli_iac.clients.wandb_settings import WandbSettings
+from friendli_iac.clients.wandb_settings import WandbSettings, same_deployment
 from friendli_iac.errors import NotFound, Unreachable
 
 PAGE = 50  # as the SDK asks
@@ -64,6 +64,11 @@ class Connection:
     def base_url(self) -> str:
         """Where the API is."""
         return self.settings.base_url
+
+    @property
+    def deployment(self) -> str:
+        """The address that stands for all names of this W&B."""
+        return same_deployment(self.base_url)
 
     @property
     def app_url(self) -> str:

@@ -95,6 +95,8 @@ mutation DeleteAutomation($id: ID!) {
 }
 """
 
+VIEWER = "query Viewer { viewer { id username entity } }"
+
 ENTITY = "query GetTeamEntity($name: String!) { entity(name: $name) { id name } }"
 
 PROJECT = """

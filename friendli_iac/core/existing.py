@@ -7,7 +7,7 @@ from dataclasses import replace
 
 from friendli_iac.core.cost import NOTHING, deposed_cost, live_cost, plus
 from friendli_iac.core.diff import FieldChange, difference
-from friendli_iac.core.moved import Moved, moved
+from friendli_iac.core.moved import Moved, moved, own_digest
 from friendli_iac.core.pins import HOLDS_ALL, remote, trial
 from friendli_iac.core.plan import Change
 from friendli_iac.core.rollback import good_settings, lost_values
@@ -49,6 +49,9 @@ def existing(
     if rests:  # what runs nothing is sent nothing
         target, fields, kept = at_rest(kind, applied, found.target, found.fields)
         notes += kept
+    target = own_digest(target, wish.spec, applied.spec)
+    if get_path(target, DIGEST) == get_path(applied.spec, DIGEST):
+        fields = tuple(field for field in fields if field.path != DIGEST)
     goal = after(wish, target, applied)
     fields = located(wish, fields + new_facts + own_fields(applied, goal))
     sent = [field for field in fields if not field.local and not _failed_before(wanted, field)]

@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 from friendli_iac.core.state import Applied, Resource
 from friendli_iac.resources.artifact import ARTIFACT, DIGEST
 from friendli_iac.resources.base import Kind, Observed
-from friendli_iac.resources.spec import Spec, copied, drop_path, get_path
+from friendli_iac.resources.spec import Spec, copied, drop_path, get_path, set_path
 
 
 @dataclass(frozen=True)
@@ -35,8 +35,9 @@ def moved(kind: Kind, resource: Resource, observed: Observed, wanted: Spec) -> M
     since = moved_since(resource, observed)
     if since is None:
         return None
-    was = kind.moved_by(resource.applied.spec)
-    return Moved(since, kind.moved_by(wanted), (ARTIFACT,) if was else None)
+    if not kind.moved_by(resource.applied.spec):  # then it was not there yet to make them
+        return Moved(since)
+    return Moved(since, kind.moved_by(wanted), (ARTIFACT,))
 
 
 def moved_since(resource: Resource, observed: Observed) -> int | None:
@@ -51,6 +52,21 @@ def is_fenced(kind: Kind, spec: Spec, planned: int | None, now: int | None) -> b
     """Whether the newest version is `planned` still, or was made by who is meant to."""
     later = planned is not None and now is not None and now > planned
     return now == planned or (later and bool(kind.moved_by(spec)))
+
+
+def own_digest(target: Spec, wanted: Spec, applied: Spec) -> Spec:
+    """`target`, whose digest goes with its artifact: where that is not the one that is `wanted`, as
+    when a pin holds it off, it has the digest of what was `applied`, or none.
+    """
+    artifact, digest = get_path(target, ARTIFACT), get_path(target, DIGEST)
+    if artifact == get_path(wanted, ARTIFACT) or digest != get_path(wanted, DIGEST):
+        return target
+    kept = copied(target)
+    drop_path(kept, DIGEST)
+    known = get_path(applied, DIGEST)
+    if known and artifact == get_path(applied, ARTIFACT):
+        set_path(kept, DIGEST, known)
+    return kept
 
 
 def without_artifact(applied: Applied) -> Applied:

@@ -10,6 +10,7 @@ from friendli_iac.core.diff import flatten, keep
 from friendli_iac.core.pins import remote
 from friendli_iac.core.state import Applied, Pin, Resource, Trial
 from friendli_iac.resources.alternatives import replaced
+from friendli_iac.resources.artifact import ARTIFACT, DIGEST
 from friendli_iac.resources.base import Kind
 from friendli_iac.resources.spec import (
     Spec,
@@ -36,6 +37,9 @@ def good_settings(kind: Kind, prior: Applied, failed: Applied) -> Applied:
         drop_path(sent, path)
         if (live := get_path(failed.spec, path)) is not None:
             set_path(sent, path, copied(live) if isinstance(live, dict) else live)
+    drop_path(own, DIGEST)  # it is of the artifact that failed
+    if get_path(sent, ARTIFACT) and (digest := get_path(prior.spec, DIGEST)):
+        set_path(own, DIGEST, digest)
     spec = kind.restorable(overlay(kind.model, sent, own), failed.spec)
     return replace(failed, spec=spec, asked=prior.asked)
 

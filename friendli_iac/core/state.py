@@ -188,8 +188,8 @@ class Lost:
 
 @dataclass
 class State:
-    """Everything that is kept. `api` and `team` say where the resources live, `project` (a name, or
-    its repository and folder) and `environment` whose they are.
+    """Everything that is kept. `api`, `team` and `wandb` say where the resources live, `project`
+    (a name, or its repository and folder) and `environment` whose they are.
     """
 
     lineage: str
@@ -200,11 +200,17 @@ class State:
     environment: str = ""
     api: str = ""
     team: str = ""
+    wandb: str = ""
     resources: dict[str, Resource] = field(default_factory=dict)
     runs: dict[str, Run] = field(default_factory=dict)
     open: list[dict[str, Any]] = field(default_factory=list)  # effects that a commit left open
     lost: list[Lost] = field(default_factory=list)
     overrides: list[Override] = field(default_factory=list)  # the newest is last
+
+    @property
+    def in_wandb(self) -> bool:
+        """Whether some of it lives in W&B."""
+        return any(KINDS[Address.parse(a).kind].home == "wandb" for a in self.resources)
 
     def listed_before(self, project: str, name: str) -> list[str] | None:
         """What `project` held before the create of `name` that was lost; None without one."""

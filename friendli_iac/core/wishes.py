@@ -13,11 +13,13 @@ from friendli_iac.resources.spec import Spec, get_path
 
 def after(wish: Wish, target: Spec, applied: Applied | None = None) -> Applied:
     """What will have been applied when `target` is in force. What a pin holds off was not asked
-    for: there, what was asked for before stays.
+    for: there, what was asked for before stays; not so where the wish says it exactly by now.
     """
     asked = {}
     for path, text in applied.asked.items() if applied else ():
-        if get_path(target, path) == get_path(applied.spec, path):  # type: ignore[union-attr]
+        value = get_path(target, path)
+        exact = path not in wish.asked and get_path(wish.spec, path) == value
+        if value == get_path(applied.spec, path) and not exact:  # type: ignore[union-attr]
             asked[path] = text
     for path, text in wish.asked.items():
         if get_path(target, path) == get_path(wish.spec, path):

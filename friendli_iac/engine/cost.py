@@ -25,14 +25,14 @@ def look_at_cost(engine: Engine, days: int) -> CostReport:
     the API bills by days of UTC. Only GETs, and nothing is woken. Raises what reading raises, but
     nothing for a bill that cannot be had.
     """
-    rows = look_at(engine)
+    rows = [row for row in look_at(engine) if row.kind.serves]
     now = engine.clock.now()
     end = now - now % DAY + DAY
     start = end - days * DAY
     lines: list[Line] = []
     unread, unbilled = 0, ""
     try:
-        for kind in KINDS.values():
+        for kind in (one for one in KINDS.values() if one.serves):
             bill = kind.bill(engine.apis[kind.name], rfc3339(start), rfc3339(end))
             lines += bill.lines
             unread += bill.unread

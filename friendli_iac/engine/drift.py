@@ -202,7 +202,8 @@ def _notes(
                 f"{address}: what was sent last is not proved to serve; the next apply goes on "
                 "with it"
             )
-        if seen and seen.version is None and may_have_moved(resource, seen):
+        numbered = KINDS[Address.parse(address).kind].versioned
+        if seen and numbered and seen.version is None and may_have_moved(resource, seen):
             notes.append(
                 f"{address} was touched since we last looked, and its versions cannot be read: "
                 "whether write-only fields changed is UNKNOWN"

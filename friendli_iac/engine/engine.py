@@ -68,6 +68,7 @@ class Engine:
     parallelism: int = 16
     stop: threading.Event = field(default_factory=threading.Event)
     on_team: Callable[[str], None] = lambda team: None
+    wandb: Callable[[], str] = str  # the address of W&B's API; asked where something lives there
     siblings: Siblings = field(default_factory=Siblings)
     preflight: Preflight = field(default_factory=Preflight)
     linker: Linker = field(default_factory=Linker)
@@ -103,8 +104,11 @@ class Engine:
         """The state with its journal, checked against our API and team, and notices about it."""
         stored = self.backend.read()
         state = stored.state or State(lineage=str(uuid4()))
-        check_header(state, self.header)
-        for key, said in self.header.items():
+        header = self.header
+        if state.wandb or state.in_wandb:
+            header["wandb"] = self.wandb()
+        check_header(state, header)
+        for key, said in header.items():
             if said and not getattr(state, key):
                 setattr(state, key, said)
                 self._named = bool(stored.state)
@@ -231,6 +235,8 @@ class Engine:
             report = Report(plan, tuple(outcomes), settled, notices)
             try:
                 self._learn_team(context, outcomes)
+                if context.known.state.in_wandb:
+                    context.known.state.wandb = self.wandb()
                 context.commit()
             except StateError:
                 self.unsaved = report

@@ -57,7 +57,8 @@ def survey(engine: Engine, project: str, wishes: Mapping[Address, Wish]) -> Surv
     manifests declare already. Raises ApiError and its children.
     """
     known, _ = engine.known()
-    places = [(kind, project) for kind in engine.apis]
+    kinds = [name for name in engine.apis if KINDS[name].model.IN_PROJECT]
+    places = [(kind, project) for kind in kinds]
     with Observer(known.state, engine.apis, engine.parallelism) as observer:
         list(observer.observe((), places))
         strangers = {place: observer.strangers([place]) for place in places}
@@ -88,7 +89,7 @@ class _Export:
         self._claims = {
             (address.kind, wish.spec["project"], wish.spec["name"]): wish
             for address, wish in wishes.items()
-            if str(address) not in state.resources
+            if str(address) not in state.resources and address.kind == kind.name
         }
 
     def all_but(self, others: Container[str]) -> list[Found]:

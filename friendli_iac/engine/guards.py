@@ -34,6 +34,7 @@ HEADER = {
     ),
     "api": ("API address", "Set FRIENDLI_BASE_URL as the state has it, or use another state."),
     "team": ("team", "Set FRIENDLI_TEAM_ID as the state has it, or use another state."),
+    "wandb": ("W&B address", "Set WANDB_BASE_URL as the state has it, or use another state."),
 }  # what it is called, and what to do where it is another one
 SAY = {
     "project": "Git does not say here which repository this is: write `name: {}` in "

@@ -61,6 +61,11 @@ def adopt(
                 next="The id is in the web page, and in its address. Check the team with "
                 "friendli-iac doctor.",
             ) from error
+        if observed.id != id:  # it was called by its name
+            id = observed.id
+            _free(known.state.resources, address, id)
+            engine.siblings.check_free(id)
+        _free(known.state.resources, address, observed.id)  # some are read by their name, too
         engine.siblings.check_not_open(observed)
         for begun in known.open.values():
             # Of an interrupted create of its own, this is what says what came of it.
@@ -76,7 +81,9 @@ def adopt(
         version = kind.newest_version(api, id)
         if known.state.serial == 0:
             context.commit()
-        context.write(adoption(context, address, observed, version, spec, wish))
+        # What only we say of it is not in its answer, and is no reason to send anything.
+        ours = [path for path, leaf in marks.items() if leaf.derived and leaf.write_only]
+        context.write(adoption(context, address, observed, version, spec, wish, ours))
         known.state.team = known.state.team or observed.team or ""
         context.commit()
     unsaid = [p for p in marks if marks[p].write_only and get_path(said, p) is None]

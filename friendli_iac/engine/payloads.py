@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -11,6 +11,7 @@ from friendli_iac.core.state import State
 from friendli_iac.engine.linking import with_spec
 from friendli_iac.errors import Refused
 from friendli_iac.resources import KINDS
+from friendli_iac.resources.artifact import IDEMPOTENCY_KEY
 from friendli_iac.resources.base import Address
 from friendli_iac.resources.payload import NOT_DEPLOYED, payload_of, promotion_payload, receiver_of
 from friendli_iac.resources.spec import Spec, copied, get_path, overlay
@@ -38,7 +39,7 @@ class PayloadLink:
             wish = wishes[address]
             spec = copied(wish.spec)
             follows = {}
-            webhook = _known(WEBHOOK, str(spec["webhook"]), wishes, state)
+            webhook = known_spec(WEBHOOK, str(spec["webhook"]), wishes, state)
             if webhook:
                 spec |= {"webhookName": webhook["name"], "webhookTeam": webhook["team"]}
                 follows = {"webhookName": "webhook", "webhookTeam": "webhook"}
@@ -56,7 +57,17 @@ def _payload(
     deployed = str(Address(ENDPOINT, name))
     if spec.get("promotion") == "pull-request":
         return promotion_payload(receiver_of(str(webhook.get("url", ""))), deployed)
-    endpoint = _known(ENDPOINT, name, wishes, state)
+    return deploy_payload(address, name, wishes, state)
+
+
+def deploy_payload(
+    address: str, name: str, wishes: Mapping[str, Wish], state: State
+) -> dict[str, Any]:
+    """What has a version rolled out on `Endpoint/name`. Refused, naming `address`, where W&B's
+    route cannot do that.
+    """
+    deployed = str(Address(ENDPOINT, name))
+    endpoint = known_spec(ENDPOINT, name, wishes, state)
     if get_path(endpoint, "model.wandb") is None:
         message, remedy = NOT_DEPLOYED
         raise Refused(
@@ -68,10 +79,18 @@ def _payload(
             safe="Nothing was sent.",
             next="Say instance.gpu and instance.count.",
         )
+    if get_path(endpoint, IDEMPOTENCY_KEY) is None:
+        raise Refused(
+            f"{address}: the idempotencyKey of {deployed} is not known: without it, each event "
+            "would make one more endpoint",
+            safe="Nothing was sent.",
+            next="Say model.wandb.idempotencyKey, as it was when the endpoint was made; or have "
+            f"it made anew: --replace {deployed}",
+        )
     return payload_of(endpoint)
 
 
-def _known(kind: str, name: str, wishes: dict[str, Wish], state: State) -> Spec:
+def known_spec(kind: str, name: str, wishes: Mapping[str, Wish], state: State) -> Spec:
     """The whole specification of a resource: as it is wanted, and what that leaves out as it was
     applied, or as a create would have it. Empty where nobody knows it.
     """

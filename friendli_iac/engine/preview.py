@@ -5,17 +5,19 @@ Live automations are read, whosever they are, and those of the manifests that we
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping
-from dataclasses import dataclass, replace
+from collections.abc import Collection
+from dataclasses import replace
 from typing import Any, Protocol
 
 from friendli_iac.core.plan import Plan
+from friendli_iac.core.preview import Preview, firings
 from friendli_iac.core.scene import Wish
 from friendli_iac.core.state import State
 from friendli_iac.engine.engine import Engine
 from friendli_iac.engine.linking import with_spec
+from friendli_iac.engine.payloads import deploy_payload
 from friendli_iac.engine.planning import Selection, Wishes
-from friendli_iac.errors import NotFound, UsageError
+from friendli_iac.errors import NotFound, Refused, UsageError
 from friendli_iac.resources.artifact import (
     ARTIFACT,
     IDEMPOTENCY_KEY,
@@ -23,12 +25,8 @@ from friendli_iac.resources.artifact import (
     ArtifactName,
     ArtifactVersion,
 )
-from friendli_iac.resources.automation_filter import ADD_ALIAS, fires
-from friendli_iac.resources.automation_lint import covers
-from friendli_iac.resources.automation_read import place_in, read_automation, scope_of
-from friendli_iac.resources.payload import Receiver, receiver_of
-from friendli_iac.resources.payload_values import alias_added, filled
-from friendli_iac.resources.spec import Spec, copied, drop_path, get_path, set_path
+from friendli_iac.resources.base import Address
+from friendli_iac.resources.spec import copied, drop_path, get_path, set_path
 
 
 class Registry(Protocol):
@@ -36,45 +34,6 @@ class Registry(Protocol):
 
     def versions(self, path: str) -> list[ArtifactVersion]: ...
     def automations(self, entity: str, *, fresh: bool = False) -> list[dict[str, Any]]: ...
-
-
-@dataclass(frozen=True)
-class Firing:
-    """An automation that the event fires. `address` is ours, empty for somebody else's; `url` where
-    it sends to; `payload` with its variables filled in. `live`: it is in W&B, and not only in the
-    manifests. `certain`: its filter says nothing that cannot be told here. `deploys` is the address
-    of the endpoint that another version comes to, empty where it is none of ours.
-    """
-
-    name: str
-    scope: str
-    address: str
-    url: str
-    receiver: Receiver
-    payload: Any
-    live: bool
-    certain: bool
-    enabled: bool
-    deploys: str
-
-
-@dataclass(frozen=True)
-class Preview:
-    """What adding `alias` brings about. `leaves` is the version that has it now. `plans` are what
-    it comes to, by the address of the endpoint.
-    """
-
-    path: str
-    alias: str
-    leaves: ArtifactVersion | None
-    comes: ArtifactVersion
-    firings: tuple[Firing, ...]
-    plans: Mapping[str, Plan]
-
-    @property
-    def unchanged(self) -> bool:
-        """Whether the version has the alias already: then W&B sends nothing."""
-        return self.leaves is not None and self.leaves.version == self.comes.version
 
 
 def preview(
@@ -98,16 +57,51 @@ def preview(
     linked = engine.linker.linked(wanted, known.state, sorted(wanted), ())
     specs = {address: wish.spec for address, wish in linked.items()}
     nodes = wandb.automations(path.partition("/")[0], fresh=True)
-    firings = tuple(_firings(known.state, specs, nodes, comes, alias))
-    planned = dict.fromkeys(one.deploys for one in firings if one.deploys in wanted and one.enabled)
+    fired = tuple(firings(known.state, specs, nodes, comes, alias))
+    planned = dict.fromkeys(one.deploys for one in fired if one.deploys in wanted and one.enabled)
     return Preview(
         path,
         alias,
         leaves,
         comes,
-        firings,
+        fired,
         {address: _plan(engine, wishes, address, comes) for address in planned},
     )
+
+
+def payload(engine: Engine, wishes: Wishes, address: str) -> dict[str, Any]:
+    """What the automation at `address` sends; of an endpoint, what one would send to have a version
+    rolled out on it. W&B is not asked.
+
+    Refused where that does not follow from the manifests, or is not known before an apply;
+    UsageError for what has none.
+    """
+    known, _ = engine.known()
+    wanted = {str(one): wish for one, wish in wishes.items()}
+    linked = engine.linker.linked(wanted, known.state, sorted(wanted), ())
+    spec = linked[address].spec
+    if "trigger" in spec:
+        found: dict[str, Any] = spec["payload"]
+        deployed = f"Endpoint/{spec.get('deploys')}"
+    elif get_path(spec, ARTIFACT):
+        deployed = address
+        name = Address.parse(address).name
+        found = deploy_payload(address, name, linked, known.state)
+    else:
+        raise UsageError(
+            f"{address} has no payload: it is no automation, and no endpoint from an artifact",
+            next="friendli-iac wandb payload WebhookAutomation/NAME",
+        )
+    kept = known.state.serial > 0 or (
+        deployed in wanted and get_path(wanted[deployed].spec, IDEMPOTENCY_KEY)
+    )
+    if "idempotencyKey" in found and not kept:
+        raise Refused(
+            f"the idempotency key of {deployed} is not known before the first apply",
+            safe="Nothing was sent.",
+            next="friendli-iac apply first: with another key, W&B would make a second endpoint.",
+        )
+    return found
 
 
 def _version(versions: list[ArtifactVersion], path: str, to: str) -> ArtifactVersion:
@@ -120,91 +114,6 @@ def _version(versions: list[ArtifactVersion], path: str, to: str) -> ArtifactVer
         status=404,
         next=f"The newest are {there}." if there else "Link a version to it first.",
     )
-
-
-def _firings(
-    state: State,
-    specs: Mapping[str, Spec],
-    nodes: list[dict[str, Any]],
-    comes: ArtifactVersion,
-    alias: str,
-) -> Iterator[Firing]:
-    """Those in W&B first, then those that are only in the manifests."""
-    ids = {one.id: address for address, one in state.resources.items()}
-    seen = set()
-    values = alias_added(comes, alias)
-    for node in nodes:
-        spec, (_, scope) = read_automation(node), scope_of(node)
-        address = ids.get(f"{scope}:{node.get('id')}") or _same(specs, scope, spec["name"])
-        seen.add(address)
-        integration = (node.get("action") or {}).get("integration") or {}
-        url = str(integration.get("urlEndpoint") or "")
-        if scope and covers(scope, comes.path):
-            yield from _firing(specs, spec, scope, address, url, values, live=True)
-    for address, spec in specs.items():
-        if "trigger" not in spec or address in seen or not covers(place_in(spec), comes.path):
-            continue
-        url = str(get_path(specs.get(f"Webhook/{spec.get('webhook')}", {}), "url", ""))
-        yield from _firing(specs, spec, place_in(spec), address, url, values, live=False)
-
-
-def _firing(
-    specs: Mapping[str, Spec],
-    spec: Spec,
-    scope: str,
-    address: str,
-    url: str,
-    values: Mapping[str, str],
-    *,
-    live: bool,
-) -> Iterator[Firing]:
-    matched = fires(spec["trigger"], ADD_ALIAS, values)
-    if matched is False:
-        return
-    payload = filled(spec.get("payload", {}), values)
-    receiver = receiver_of(url)
-    yield Firing(
-        str(spec.get("name") or address.partition("/")[2]),
-        scope,
-        address,
-        url,
-        receiver,
-        payload,
-        live,
-        matched is True,
-        bool(spec.get("enabled", True)),
-        _deploys(specs, receiver, payload),
-    )
-
-
-def _same(specs: Mapping[str, Spec], scope: str, name: str) -> str:
-    """The address of what the manifests want of this name, in this scope; empty without one."""
-    same = (a for a, s in specs.items() if "trigger" in s and place_in(s) == scope)
-    return next((address for address in same if specs[address].get("name") == name), "")
-
-
-def _deploys(specs: Mapping[str, Spec], receiver: Receiver, payload: Any) -> str:
-    """The endpoint that a payload is about: by its key where Friendli is sent it, and by what it
-    says where a repository is.
-    """
-    if not isinstance(payload, dict):
-        return ""
-    found = {address: spec for address, spec in specs.items() if get_path(spec, ARTIFACT)}
-    if receiver == "friendli":
-        meant = [payload.get("projectId"), payload.get("idempotencyKey")]
-        same = (a for a, s in found.items() if [s["project"], get_path(s, IDEMPOTENCY_KEY)] == meant)
-        return next(same, "")
-    said = set(_texts(payload))
-    return next((address for address in found if address in said), "")
-
-
-def _texts(value: Any) -> Iterator[str]:
-    """Every text in a JSON value."""
-    if isinstance(value, dict | list):
-        for one in value.values() if isinstance(value, dict) else value:
-            yield from _texts(one)
-    elif isinstance(value, str):
-        yield value
 
 
 def _plan(engine: Engine, wishes: Wishes, address: str, comes: ArtifactVersion) -> Plan:

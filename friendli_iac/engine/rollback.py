@@ -13,7 +13,7 @@ from friendli_iac.core.state import Applied, Resource, State
 from friendli_iac.engine.planning import Selection
 from friendli_iac.errors import Refused, UsageError
 from friendli_iac.resources import KINDS
-from friendli_iac.resources.base import Address, Kind
+from friendli_iac.resources.base import Address, Kind, article
 from friendli_iac.resources.spec import Spec, leaves, overlay
 
 GOOD = ("good", "unverified")  # outcomes of versions that served
@@ -63,6 +63,12 @@ def rollback_target(
     if resource is None:
         raise UsageError(f"{address} is not in state", next="See friendli-iac state list.")
     kind = KINDS[address.kind]
+    if not kind.versioned:
+        raise UsageError(
+            f"{address}: {article(kind.noun)} has no versions to go back to",
+            safe="Nothing was sent.",
+            next="Have the manifest say what it said before, and apply that.",
+        )
     now = kind.newest_version(api, resource.id)
     ours = resource.fence.version
     theirs = now is not None and ours is not None and now > ours  # what is in force is not ours

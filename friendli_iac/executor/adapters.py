@@ -138,7 +138,8 @@ def prove_routes(context: Context, change: Change) -> str:
     if asked.missing:
         raise _by_hand(context, change, resource, asked)
     if asked.why:
-        return f"unverified: {', '.join(open_)}: {asked.why}"
+        left = [route for route in open_ if route not in asked.seen]
+        return f"unverified: {', '.join(left)}: {asked.why}"
     return f"{', '.join(f'{resource.id}:{route}' for route in open_)} answer{_s(open_)}"
 
 

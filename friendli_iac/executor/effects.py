@@ -8,11 +8,10 @@ from __future__ import annotations
 from dataclasses import replace
 
 from friendli_iac.core.journal import Entry, EntryType
-from friendli_iac.core.moved import is_fenced, moved_since, without_artifact
-from friendli_iac.core.pins import narrowed
+from friendli_iac.core.moved import is_fenced
 from friendli_iac.core.plan import Change
 from friendli_iac.core.planner import based_on, seen_digest
-from friendli_iac.core.state import Applied, Fence, Resource, Trial
+from friendli_iac.core.state import Fence, Resource
 from friendli_iac.errors import (
     ApiError,
     LockLost,
@@ -25,7 +24,8 @@ from friendli_iac.errors import (
 from friendli_iac.executor.context import Context
 from friendli_iac.executor.look import look, wait_for
 from friendli_iac.executor.settle import locate, mark_first_version, resolve
-from friendli_iac.resources.base import NEW_VERSION, Kind, Observed, Step, place_of
+from friendli_iac.executor.versions import in_force, of_another, on_trial
+from friendli_iac.resources.base import NEW_VERSION, Observed, Step, place_of
 
 ATTEMPTS = 3  # each only after it was found out that the one before had no effect
 PAUSE = 1.0  # seconds, where the API does not say how long
@@ -143,8 +143,8 @@ def _begin(
         id=resource.id if resource else change.id if change.deposes else None,
         project=resource.project if resource else change.project,
         name=change.name,
-        after=_in_force(kind, change, step, resource, observed),
-        trial=_on_trial(kind, change, step, resource),
+        after=in_force(kind, change, step, resource, observed),
+        trial=on_trial(kind, change, step, resource),
         pin=change.pin if step == "create" else None,
         fence=Fence(observed.version, observed.updated_at) if observed else Fence(),
         seen=seen_digest(kind, observed),
@@ -156,30 +156,6 @@ def _begin(
     enough = {"terminate": ("ending", "stopped"), "restart": ("served",)}.get(step, ())
     there_already = observed is not None and observed.health in enough
     return begin, resource is not None and (observed is None or there_already)
-
-
-def _in_force(
-    kind: Kind, change: Change, step: Step, resource: Resource | None, observed: Observed | None
-) -> Applied | None:
-    """What is in force once `step` took place: where several bring a change about, the next plan
-    must see the rest if they are cut off.
-    """
-    if change.after is None:
-        return None
-    before = resource.applied.spec if resource else {}
-    after = replace(change.after, spec=kind.carried(step, before, change.after.spec))
-    if step in NEW_VERSION and resource and observed and moved_since(resource, observed):
-        return without_artifact(after) if kind.moved_by(after.spec) else after
-    return after
-
-
-def _on_trial(kind: Kind, change: Change, step: Step, resource: Resource | None) -> Trial | None:
-    """What `step` tries: not what an earlier one of the same change has proved to serve."""
-    later = change.steps[: change.steps.index(step)] if step in change.steps else ()
-    proved = resource is not None and {"create", "rollout"}.intersection(later)
-    if change.trial is None or resource is None or resource.prior is None or not proved:
-        return change.trial
-    return narrowed(kind, change.trial, resource.prior.spec)
 
 
 def _send(context: Context, change: Change, begin: Entry) -> str | None:
@@ -197,10 +173,9 @@ def _send(context: Context, change: Change, begin: Entry) -> str | None:
 def _record(context: Context, begin: Entry, told: str | None) -> None:
     """The API accepted it. Whatever goes wrong from here on, it is not sent again."""
     id = begin.id
-    twice = begin.step == "create" and told in (begin.listed or ())
-    if twice or (begin.step == "rollout" and told != id):
+    if error := of_another(begin, told):
         _note(context, begin, "refused")
-        raise _another(begin, told)
+        raise error
     if begin.step in ("create", "delete"):
         # Saved before anything else: a kill here must not lead to a second GPU.
         _note(context, begin, "sent")
@@ -285,17 +260,6 @@ def _no_twin(context: Context, change: Change, planned: set[str]) -> list[str]:
                 "spec.name.",
             )
     return sorted(listed)
-
-
-def _another(begin: Entry, told: str | None) -> ApiError:
-    """The key by which the API knows what it rolls out is that of something else."""
-    ours = begin.id if begin.step == "rollout" else "a new one"
-    return ApiError(
-        f"the {begin.step} of {begin.address} was to be of {ours}, and the API answers that it was "
-        f"of {told}: the key in the specification is that of {told}",
-        safe=f"{told} has one more version now, or is new, and may bill; it is not in state.",
-        next=f"Look at {told} in the web page, and say another key in the manifest.",
-    )
 
 
 def _unrecorded(begin: Entry, error: StateError) -> StateError:

@@ -32,7 +32,8 @@ from friendli_iac.executor.effects import ENDING, perform
 from friendli_iac.executor.heal import prove
 from friendli_iac.executor.look import look, wait_for
 from friendli_iac.executor.proof import Served, version_is_needed
-from friendli_iac.resources.base import NEW_VERSION, Health, Step
+from friendli_iac.executor.versions import is_second
+from friendli_iac.resources.base import Health, Step
 
 Result = Literal[
     "applied", "sent", "by hand", "failed", "rolled back", "timed out", "cancelled", "skipped"
@@ -102,7 +103,8 @@ def execute(
             for future in _ended(context, running):
                 address = running.pop(future)
                 outcomes[address] = future.result()
-                if outcomes[address].error and not continue_on_error:
+                last = outcomes[address]
+                if last.error and last.result not in GOES_ON and not continue_on_error:
                     halted = True
     # What was approved and only sent is gone on with: nobody is asked once more to wait for it.
     ended = ("applied", "by hand") if approved else ("applied", "by hand", "sent")
@@ -258,20 +260,18 @@ def _move_pins(context: Context, change: Change) -> None:
         context.write(Entry("pin", now, address=change.address, pin=pin))
 
 
-def _needs_proof(context: Context, change: Change, step: str) -> bool:
+def _needs_proof(context: Context, change: Change, step: Step) -> bool:
     """Whether what was sent must serve before this step: what sleeps cannot prove itself, what is
     replaced ends only when its replacement serves, and of two versions one comes after the other.
     """
     resource = context.known.state.resources.get(change.address)
     if resource is None or resource.pending is None:
         return False
-    second = step == "update" and step != _first_sent(change)
-    return second or step in AFTER_PROOF or (step in ENDING and resource.deposed is not None)
-
-
-def _first_sent(change: Change) -> str:
-    """The first step of a change that sends a specification; empty where none does."""
-    return next((step for step in change.steps if step in ("create", *NEW_VERSION)), "")
+    return (
+        is_second(change, step)
+        or step in AFTER_PROOF
+        or (step in ENDING and resource.deposed is not None)
+    )
 
 
 def _prove(context: Context, change: Change) -> Served:

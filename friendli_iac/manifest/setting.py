@@ -15,7 +15,7 @@ from friendli_iac.manifest.edit import put, take_out
 from friendli_iac.manifest.envelope import address_of
 from friendli_iac.manifest.explain import did_you_mean
 from friendli_iac.manifest.files import label, read_text
-from friendli_iac.manifest.layering import MODELS
+from friendli_iac.manifest.layering import MODELS, parts
 from friendli_iac.manifest.model import (
     Declared,
     Environment,
@@ -258,6 +258,8 @@ def _check_effect(declared: Declared | None, address: Address, setting: Setting)
         return
     path = ".".join(map(str, setting.path[1:]))
     found = get_path(declared.spec, path)
+    if found is not None and path in parts(MODELS[address.kind]):
+        found = [block["name"] for block in found]
     if found != setting.wanted and found is not None:
         raise FriendliIacError(
             f"{setting} of {address} would still be {found}: {declared.source(path)} says so",

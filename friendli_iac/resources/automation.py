@@ -18,7 +18,7 @@ from friendli_iac.resources.automation_lint import AutomationsApi, disagreements
 from friendli_iac.resources.automation_read import place_in, read_automation, scope_of
 from friendli_iac.resources.automation_spec import LONGEST_NAME, AutomationSpec
 from friendli_iac.resources.base import Action, Observed, Seen, Step
-from friendli_iac.resources.plain import PlainKind, joined, parted
+from friendli_iac.resources.plain import NONE, PlainKind, joined, parted
 from friendli_iac.resources.spec import Spec, SpecModel
 from friendli_iac.resources.webhook import several
 
@@ -182,6 +182,7 @@ def _observed(node: Mapping[str, Any], place: str) -> Observed:
         status,
         "served",
         created_at=node.get("createdAt"),
+        replicas=NONE,
         details=node,
     )
 

@@ -8,9 +8,9 @@ from typing import Annotated, Any, ClassVar, Literal, Self
 from pydantic import AfterValidator, Field, Strict, model_validator
 from pydantic_core import PydanticCustomError
 
+from friendli_iac.resources.plain import PlainLifecycle
 from friendli_iac.resources.spec import Immutable, Leaf, Local, Needs, SpecModel
 from friendli_iac.resources.values import Bool, Text
-from friendli_iac.resources.webhook import PlainLifecycle
 
 LONGEST_NAME = 255  # of the schema: `CreateFilterTriggerInput`, in the sources of wandb 0.31
 

@@ -124,6 +124,7 @@ class Kind(Protocol):
     noun: str  # what people call one of them, such as `endpoint`
     model: type[SpecModel]
     versioned: bool  # whether each accepted update makes a version with a number
+    home: str  # the key of the state's header that says where it lives: `api` or `wandb`
     serves: bool  # whether programs call it by its id, and have to wait while it starts
 
     def place(self, spec: Spec) -> str:

@@ -73,6 +73,7 @@ class EndpointKind:
     model: type[SpecModel] = EndpointSpec
     versioned = True
     serves = True
+    home = "api"
 
     def place(self, spec: Spec) -> str:
         return str(spec["project"])

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping
 from dataclasses import replace
-from typing import Any, ClassVar
+from typing import Annotated, Any, ClassVar
+
+from pydantic import Field
 
 from friendli_iac.resources.advice import NOTHING, Advice
 from friendli_iac.resources.base import (
@@ -13,15 +15,27 @@ from friendli_iac.resources.base import (
     Fault,
     Health,
     Observed,
+    Replicas,
     Routes,
     Seen,
     Step,
 )
 from friendli_iac.resources.billing import Bill
 from friendli_iac.resources.prices import Prices
-from friendli_iac.resources.spec import Spec, SpecModel, copied, drop_path, leaves, overlay
+from friendli_iac.resources.spec import Local, Spec, SpecModel, copied, drop_path, leaves, overlay
+from friendli_iac.resources.values import Bool
 
+NONE = Replicas(0, 0, 0)
 THERE = "READY"  # the status of what is there, where the service has none
+
+
+class PlainLifecycle(SpecModel):
+    """What friendli-iac itself may do with it."""
+
+    prevent_destroy: Annotated[Bool, Local()] | None = Field(
+        default=None,
+        description="Refuse to delete or replace it. Holds until `false` has been applied.",
+    )
 
 
 class PlainKind:
@@ -34,6 +48,7 @@ class PlainKind:
     model: type[SpecModel]
     versioned = False
     serves = False
+    home = "wandb"
     always: ClassVar[Spec] = {}  # the defaults that are always managed, beside the name
 
     def desired(self, address: Address, written: Spec) -> Spec:
@@ -146,7 +161,7 @@ class PlainKind:
         return 0.0, 0.0
 
     def bill(self, api: Any, start: str, end: str) -> Bill:
-        raise NotImplementedError("it is never billed")
+        return Bill(())
 
     def explain(self, error: str | None, spec: Spec) -> Fault:
         return Fault(error or "", "")

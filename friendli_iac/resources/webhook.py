@@ -7,25 +7,17 @@ is documented nowhere: a server is asked whether it can, and where it cannot, a 
 
 from __future__ import annotations
 
-import re
 from collections.abc import Collection, Mapping
-from typing import Annotated, Any, Protocol
-from urllib.parse import urlsplit
-
-from pydantic import AfterValidator, Field
-from pydantic_core import PydanticCustomError
+from typing import Any, Protocol
 
 from friendli_iac.errors import ApiError, NotFound
 from friendli_iac.resources.advice import NOTHING, Advice, Manual
 from friendli_iac.resources.base import Action, Observed, Seen, Step
-from friendli_iac.resources.plain import THERE, PlainKind, joined, parted
-from friendli_iac.resources.spec import Immutable, Local, Spec, SpecModel, WriteOnly, get_path
-from friendli_iac.resources.values import Bool, Text
+from friendli_iac.resources.plain import NONE, THERE, PlainKind, joined, parted
+from friendli_iac.resources.spec import Spec, SpecModel, get_path
+from friendli_iac.resources.webhook_spec import LONGEST_NAME, NAME, WebhookSpec
 
 EDIT, DELETE = "updateGenericWebhookIntegration", "deleteIntegration"
-# The SDK's own check, made from the schema: `CreateGenericWebhookIntegrationInput`.
-NAME = re.compile(r"[-\w]+([ ]+[-\w]+)*")
-LONGEST_NAME = 64
 # Labels of the page "Team settings" in W&B's documents of webhook automations.
 LABELS = {"accessTokenSecret": "Access token", "signingSecret": "Secret"}
 
@@ -45,62 +37,6 @@ class WebhookApi(Protocol):
     def delete_webhook(self, id: str) -> None: ...
     def offers(self, mutation: str) -> bool | None: ...
     def secrets(self, team: str) -> set[str] | None: ...
-
-
-def _url(text: str) -> str:
-    parts = urlsplit(text)
-    if parts.scheme != "https" or not parts.hostname or re.search(r"\s", text):
-        raise PydanticCustomError(
-            "url", "{url} is no https address: the token would travel in the open", {"url": text}
-        )
-    if parts.username or parts.password:
-        raise PydanticCustomError(
-            "url", "an address must not hold a password: name a secret in accessTokenSecret"
-        )
-    return text
-
-
-SecretName = Annotated[Text, Field(pattern="^[A-Za-z0-9_]+$"), WriteOnly()]
-
-
-class PlainLifecycle(SpecModel):
-    """What friendli-iac itself may do with it."""
-
-    prevent_destroy: Annotated[Bool, Local()] | None = Field(
-        default=None,
-        description="Refuse to delete or replace it. Holds until `false` has been applied.",
-    )
-
-
-class WebhookSpec(SpecModel):
-    """A webhook of a team in Weights & Biases: where its automations send, and with which secrets.
-
-    Secrets are made by hand in W&B's team settings; here are only their names.
-    """
-
-    team: Annotated[Text, Immutable(), Field(pattern="^[^/:\\s]+$")] = Field(
-        description="The team whose automations use it. Changing it makes a new one."
-    )
-    url: Annotated[Text, AfterValidator(_url)] = Field(
-        description="Where W&B posts to, such as "
-        "`https://api.friendli.ai/dedicated/endpoint/wandb-artifact-create`."
-    )
-    access_token_secret: SecretName | None = Field(
-        default=None,
-        description="The name of the team secret that W&B sends as bearer token. W&B never shows "
-        "it again.",
-    )
-    signing_secret: SecretName | None = Field(
-        default=None,
-        description="The name of the team secret that W&B signs with (`X-Wandb-Signature`). W&B "
-        "never shows it again.",
-    )
-    name: Annotated[Text, Field(max_length=LONGEST_NAME)] | None = Field(
-        default=None,
-        description="Its name in W&B, where it is not `metadata.name`: letters, digits, `_`, `-` "
-        "and single words.",
-    )
-    lifecycle: PlainLifecycle | None = None
 
 
 class WebhookKind(PlainKind):
@@ -208,7 +144,16 @@ class WebhookKind(PlainKind):
     def _observed(self, team: str, node: Mapping[str, Any], about: Mapping[str, Any]) -> Observed:
         name = str(node.get("name") or "")
         spec = {"team": team, "url": node.get("urlEndpoint"), "name": name}
-        return Observed(joined(team, node["id"]), team, name, spec, THERE, "served", details=about)
+        return Observed(
+            joined(team, node["id"]),
+            team,
+            name,
+            spec,
+            THERE,
+            "served",
+            replicas=NONE,
+            details=about,
+        )
 
     def _by_hand_edit(
         self, api: WebhookApi, before: Spec, target: Spec, observed: Observed | None

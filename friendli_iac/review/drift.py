@@ -9,7 +9,7 @@ from friendli_iac.core.drift import Drifted, DriftReport
 from friendli_iac.core.plan import Drift
 from friendli_iac.core.strangers import Stranger
 from friendli_iac.resources import KINDS
-from friendli_iac.resources.base import Address, Kind
+from friendli_iac.resources.base import Address, Kind, place_of
 from friendli_iac.resources.spec import get_path
 from friendli_iac.review import words
 from friendli_iac.review.escaping import code, prose
@@ -180,7 +180,10 @@ def _stranger(stranger: Stranger) -> list[str]:
 
 def _facts(stranger: Stranger) -> list[str]:
     """Name, status, project, age, GPUs, cost and creator, as far as they are known."""
-    one = stranger.observed
+    one, kind = stranger.observed, _kind(stranger.address)
+    if not kind.serves:
+        place = place_of(kind, one.project)
+        return [words.written(kind, "name", one.name), one.status, place]
     gpu, count = get_path(one.spec, "instance.gpu"), get_path(one.spec, "instance.count")
     return [
         words.written(_kind(stranger.address), "name", one.name),

@@ -9,7 +9,7 @@ from typing import Any, Literal
 from friendli_iac.core.canonical import canonical_json
 from friendli_iac.core.diff import flatten, readable
 from friendli_iac.core.state import Override, Pin, Resource
-from friendli_iac.resources.base import Kind
+from friendli_iac.resources.base import Kind, place_of
 from friendli_iac.resources.spec import Spec, get_path, leaves, overlay, set_path
 from friendli_iac.review.times import rfc3339, stamp
 from friendli_iac.review.words import NOTHING, written
@@ -142,21 +142,22 @@ def misshown(kind: Kind, version: Version) -> list[str]:
 def render(history: History) -> str:
     """The list, newest first."""
     resource = history.resource
-    head = (history.address, resource.id, history.status, f"project {resource.project}")
+    where = place_of(history.kind, resource.project)
+    head = (history.address, resource.id, history.status, where)
     lines = ["   ".join(filter(None, head))]
     lines += _pin(history.kind, resource.pin)
     if history.doubt:
         lines.append(f"note: {history.doubt}")
     versions = history.versions
     for index, version in enumerate(versions):
-        lines += ["", _head(version)]
+        lines += ["", _head(history.kind, version)]
         lines += [f"    {line}" for line in _below(history.kind, versions, index)]
     if not versions:
         lines += ["", "No version is recorded."]
     return "\n".join(lines) + "\n"
 
 
-def _head(version: Version) -> str:
+def _head(kind: Kind, version: Version) -> str:
     mark = "* " if version.live else "  "
     if version.made != "ours":
         told = [_MADE[version.made]]
@@ -166,7 +167,8 @@ def _head(version: Version) -> str:
         key = f"key {version.key}" if version.key else ""
         told = [when, version.by and f"by {version.by}", commit, version.outcome, key]
     live = "   LIVE" if version.live else ""
-    return f"{mark}{name(version)}   {'   '.join(filter(None, told))}{live}"
+    numbered = f"{name(version)}   " if kind.versioned else ""
+    return f"{mark}{numbered}{'   '.join(filter(None, told))}{live}"
 
 
 def _below(kind: Kind, versions: tuple[Version, ...], index: int) -> list[str]:

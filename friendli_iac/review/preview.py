@@ -10,7 +10,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from friendli_iac.core.planfile import to_json as plan_to_json
-from friendli_iac.engine.preview import Firing, Preview
+from friendli_iac.core.preview import Firing, Preview
 from friendli_iac.resources.artifact import ArtifactVersion
 from friendli_iac.resources.payload_values import secrets_in
 from friendli_iac.review.text import Paint, plain
@@ -67,7 +67,9 @@ def _firing(one: Firing, comes: ArtifactVersion, paint: Paint) -> Iterator[str]:
         said = "! no endpoint of these manifests has its key: Friendli may make a new one"
         yield f"    {paint(said, 'yellow')}"
     if secrets := secrets_in(one.payload):
-        said = f"! W&B keeps payloads in its history: {', '.join(map(line, secrets))} would be there"
+        said = (
+            f"! W&B keeps payloads in its history: {', '.join(map(line, secrets))} would be there"
+        )
         yield f"    {paint(said, 'yellow')}"
     text = json.dumps(one.payload, indent=2, ensure_ascii=True)
     yield from (f"    {row}" for row in text.split("\n"))

@@ -83,6 +83,9 @@ def _line(cells: Sequence[str], widths: Sequence[int]) -> str:
 
 
 def _cells(row: Row, now: float) -> tuple[str, ...]:
+    if not row.kind.serves:
+        last = _last_change(row.resource, now)
+        return (row.address, row.status, "-", "-", "-", "-", age(row.observed, now), "-", last)
     return (
         row.address + " (old)" * row.old,
         row.status,
@@ -217,25 +220,42 @@ def expires(resource: Resource) -> float | None:
 
 
 def total(rows: Sequence[Row], prices: str) -> str:
-    """`3 endpoints: 2 RUNNING, 1 SLEEPING · $7.80 /h now (list prices of 2025-09)`."""
-    counts: dict[str, int] = {}
+    """`3 endpoints: 2 RUNNING, 1 SLEEPING · $7.80 /h now (list prices of 2025-09)`, and how many
+    there are of what never bills.
+    """
+    serving = [row for row in rows if row.kind.serves]
+    others: dict[str, int] = {}
     for row in rows:
+        if not row.kind.serves:
+            others[row.kind.noun] = others.get(row.kind.noun, 0) + 1
+    beside = ", ".join(_counted(count, noun) for noun, count in others.items())
+    if not serving:
+        return beside
+    counts: dict[str, int] = {}
+    for row in serving:
         counts[row.status] = counts.get(row.status, 0) + 1
-    known = [row.cost for row in rows if row.cost is not None]
-    missing = len(rows) - len(known)
+    known = [row.cost for row in serving if row.cost is not None]
+    missing = len(serving) - len(known)
     told = ", ".join(f"{count} {status}" for status, count in sorted(counts.items()))
-    line = f"{len(rows)} endpoint{'s' * (len(rows) != 1)}: {told} · "
+    line = f"{_counted(len(serving), serving[0].kind.noun)}: {told} · "
     line += f"{money((sum(known), sum(known)))} /h now ({prices})"
-    return line + (f", without {missing} of unknown cost" if missing else "")
+    line += f", without {missing} of unknown cost" if missing else ""
+    return f"{line} · {beside}" if beside else line
+
+
+def _counted(count: int, noun: str) -> str:
+    return f"{count} {noun}{'s' * (count != 1)}"
 
 
 def to_json(rows: Iterable[Row], now: float, prices: str) -> dict[str, Any]:
     """The same as data. Times are RFC 3339, or null."""
-    shown = list(rows)
+    every = list(rows)
+    shown = [row for row in every if row.kind.serves]
     known = [row.cost for row in shown if row.cost is not None]
     return {
         "format_version": "1.0",
         "endpoints": [_as_json(row, now) for row in shown],
+        "others": [_other(row) for row in every if not row.kind.serves],
         "total": {
             "endpoints": len(shown),
             "not_serving": sum(not row.serves for row in shown),
@@ -243,6 +263,20 @@ def to_json(rows: Iterable[Row], now: float, prices: str) -> dict[str, Any]:
             "unknown_cost": len(shown) - len(known),
             "prices": prices,
         },
+    }
+
+
+def _other(row: Row) -> dict[str, Any]:
+    """What serves and bills nothing, such as a webhook."""
+    last = row.resource.history[-1] if row.resource.history else None
+    return {
+        "address": row.address,
+        "id": row.resource.id,
+        "place": row.resource.project,
+        "status": row.status,
+        "last_change": {"by": last["by"], "time": rfc3339(last["time"])} if last else None,
+        "pending": row.resource.pending is not None,
+        "changed_outside": changed_outside(row) if row.resource.pending is None else [],
     }
 
 

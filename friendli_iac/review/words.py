@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator, Mapping
 from typing import Any, Protocol
 
 from friendli_iac.core.diff import DEFAULT
@@ -75,12 +76,25 @@ def written(kind: Kind, path: str, what: Any) -> str:
     leaf = leaves(kind.model).get(path)
     if leaf and leaf.duration and isinstance(what, int):
         return format_duration(what)
+    if leaf and leaf.parts and isinstance(what, list):
+        return ", ".join(_part(kind, block) for block in what)
     if isinstance(what, list) and all(isinstance(one, str | int | float) for one in what):
         return ", ".join(written(kind, "", one) for one in what)
     if isinstance(what, str) and what.isprintable() and what != NOTHING:
         return what
     # Escaped, so that a name that somebody typed elsewhere cannot steer a terminal.
     return json.dumps(what)
+
+
+def _part(kind: Kind, block: Mapping[str, Any]) -> str:
+    """A template that a list names, with what it says: `tone (acme/tone-lora, 1a2b3c4)`."""
+
+    def values(inner: Mapping[str, Any]) -> Iterator[str]:
+        for one in inner.values():
+            yield from values(one) if isinstance(one, Mapping) else [written(kind, "", one)]
+
+    name = written(kind, "", block["name"])
+    return f"{name} ({', '.join(one for one in values(block) if one not in ('', name))})"
 
 
 def before(change: Change, field: FieldChange) -> str:

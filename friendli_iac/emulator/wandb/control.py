@@ -173,11 +173,13 @@ class WandbControl(Switches):
     ) -> str:
         """An automation of any kind, unchecked, in the scope that a path names; its id.
 
-        `event_type` and `action_type` may be unknown ones. `webhook` is the id of the integration,
-        `payload` any text; or `config` is a whole TriggeredActionConfig.
+        `event_type` and `action_type` may be unknown ones. One that calls a webhook has its id in
+        `webhook`, and any text as `payload`; others have a `config`, a TriggeredActionConfig.
         """
+        if action_type == "GENERIC_WEBHOOK" and not webhook:
+            raise ValueError("name the webhook that the automation calls")
+        called = {"integrationID": webhook, "requestPayload": payload}
         if config is None:
-            called = {"integrationID": webhook, "requestPayload": payload}
             config = {"genericWebhookActionInput": called} if webhook else {}
         with self._registry.store.lock:
             return self._automations.put(

@@ -67,7 +67,7 @@ class Mutation(View):
         if input.get("description") is not None:
             artifact.description = input["description"]
         if input.get("metadata") is not None:
-            artifact.metadata = json.loads(input["metadata"])
+            artifact.metadata = _object(input["metadata"])
         add, remove = (
             [one["tagName"] for one in input.get(key) or ()]
             for key in ("tagsToAdd", "tagsToDelete")
@@ -113,3 +113,13 @@ def _index(collection: Collection, artifact: Artifact) -> int:
     if artifact.id not in collection.members:
         raise Refused(404, f"{collection.path} has no such version")
     return collection.members.index(artifact.id)
+
+
+def _object(text: str) -> Json:
+    try:
+        found = json.loads(text)
+    except ValueError as error:
+        raise Refused(400, f"invalid metadata: {error}") from error
+    if not isinstance(found, dict):
+        raise Refused(400, "invalid metadata: not an object")
+    return found

@@ -209,7 +209,8 @@ class Registry:
     ) -> int:
         """Link a version into a portfolio; the number that it has there.
 
-        One that is linked already keeps its number, and fires nothing (inferred).
+        One that is linked already keeps its number, and is no event; its aliases are events of
+        their own (both inferred).
         """
         if not collection.portfolio:
             raise Refused(400, f"{collection.path} is no portfolio: nothing can be linked there")
