@@ -28,6 +28,13 @@ models = st.one_of(
         }
     ),
     st.fixed_dictionaries({"uploaded": st.fixed_dictionaries({"id": TEXT.map(lambda t: f"u{t}")})}),
+    st.fixed_dictionaries(
+        {
+            "wandb": st.fixed_dictionaries(
+                {"artifact": st.integers(0, 3).map(lambda n: f"acme/models/chat:v{n}")}
+            )
+        }
+    ),
 )
 
 gpus = st.one_of(
@@ -98,12 +105,15 @@ def documents(draw: st.DrawFn, names: tuple[str, ...] = ("a", "b", "c")) -> list
         needs = draw(st.lists(st.sampled_from(chosen[:number]), unique=True)) if number else []
         if needs:
             metadata["dependsOn"] = [f"Endpoint/{need}" for need in needs]
+        spec = draw(specs)
+        if "wandb" in spec["model"]:
+            spec["model"] = {"wandb": {**spec["model"]["wandb"], "idempotencyKey": f"key-{name}"}}
         made.append(
             {
                 "apiVersion": "friendli-iac/v1",
                 "kind": "Endpoint",
                 "metadata": metadata,
-                "spec": draw(specs),
+                "spec": spec,
             }
         )
     return made

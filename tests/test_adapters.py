@@ -76,6 +76,7 @@ def test_the_plan_shows_the_step_by_hand(project: Project) -> None:
     (step,) = change(project)["manual"]
     assert step["page"] == "https://friendli.ai/suite"
     assert step["values"] == [
+        ["Endpoint", "chat"],
         ["Base model", "acme/model"],
         ["LoRA adapter", "acme/support-tone-lora"],
         ["Route", "support-tone"],
@@ -203,7 +204,12 @@ def test_killed_after_an_update_nothing_is_taken_for_proved(
 
 
 def test_a_version_of_a_stranger_is_one(attached: Project, emulator: Emulator) -> None:
-    """Once all is proved, no other version is taken for the step by hand."""
+    """Once all is proved, no other version is taken for the step by hand; nor after an update, when
+    nobody was asked for anything.
+    """
+    attached.write(manifest(*ROUTES, batch=32))
+    assert attached.apply("--no-wait").code == 0
+    assert set(seen(attached).values()) == {"unknown"}
     emulator.change(the_id(attached), advanced={"max_token_count": 99}, comment="a stranger")
     assert change(attached)["action"] == "update"
 
@@ -276,6 +282,7 @@ def test_drift_finds_one_that_nobody_declares(attached: Project, emulator: Emula
     assert "to put it back" not in found.err  # no apply detaches it
     emulator.detach_adapter(the_id(attached), "support-tone")
     attached.run("apply", "--refresh-only", "--yes")
+    assert seen(attached) == {"legal": "served"}
     assert attached.run("drift", "--routes").code == 0
 
 

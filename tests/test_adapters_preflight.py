@@ -244,13 +244,22 @@ def test_a_folder_that_fits(project: Project) -> None:
     assert ["LoRA adapter", "uploaded from loras/legal"] in step["values"]
 
 
-@pytest.mark.parametrize("where", ["loras/none", "../outside", "/etc"])
-def test_a_folder_that_is_not_there(project: Project, emulator: Emulator, where: str) -> None:
-    (project.root.parent / "outside").mkdir(exist_ok=True)
+@pytest.mark.parametrize("where", ["../outside", "/etc"])
+def test_a_folder_outside_of_the_project(project: Project, emulator: Emulator, where: str) -> None:
+    outside = project.root.parent / "outside"
+    outside.mkdir()
+    for name, content in lora().items():
+        assert isinstance(content, bytes)
+        (outside / name).write_bytes(content)
     text = manifest("legal").replace("huggingFace: {repo: acme/legal-lora}", f"folder: {where}")
     project.write(text)
-    said = refused(project, emulator)
-    assert where in said
+    assert f"adapter legal: {where} is not in the project" in refused(project, emulator)
+
+
+def test_a_folder_that_is_not_there(project: Project, emulator: Emulator) -> None:
+    text = manifest("legal").replace("huggingFace: {repo: acme/legal-lora}", "folder: loras/none")
+    project.write(text)
+    assert "adapter legal: folder loras/none: No such file" in refused(project, emulator)
 
 
 def test_a_link_out_of_the_folder_is_not_followed(project: Project, emulator: Emulator) -> None:

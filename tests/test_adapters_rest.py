@@ -78,6 +78,15 @@ def test_the_shape_is_configured(project: Project, emulator: Emulator, item: str
     assert body["engine"] == {"lora": {"adapters": ["legal"] if item == "route" else objects}}
 
 
+def test_what_cannot_be_told_is_refused(project: Project, emulator: Emulator) -> None:
+    configured(project, item="repo")
+    project.write(manifest("legal").replace("huggingFace: {repo: acme/legal-lora}", "folder: x"))
+    done = project.apply()
+    assert done.code == 5, done
+    assert "takes adapters by their repo, and legal says none" in done.err
+    assert writes(emulator) == []
+
+
 def test_beside_what_we_send_ourselves(project: Project, emulator: Emulator) -> None:
     configured(project, "advanced.adapters")
     project.write(manifest("legal"))
@@ -137,14 +146,22 @@ def test_what_sleeps_is_not_asked(served: Project, emulator: Emulator) -> None:
     assert change(served)["action"] == "verify"
 
 
-def test_not_there_after_all_it_is_said(served: Project, emulator: Emulator) -> None:
-    """Sent to what slept, and asked when it is awake."""
-    emulator.detach_adapter(the_id(served), "legal")
-    served.apply("--refresh-only")
-    served.write(manifest("legal", batch=32))
+def test_asked_when_it_is_awake_again(served: Project, emulator: Emulator) -> None:
+    """It slept before it could be asked, and the service had ignored what was sent."""
     emulator.set_options(adapters_key=None)
+    served.write(manifest(*ROUTES))
+    emulator.on_request(
+        "GET", "/status", lambda: emulator.set_status(the_id(served), "SLEEPING"), count=None
+    )
+    assert served.apply().code == 0
+    emulator.clear_faults()
+    emulator.set_status(the_id(served), "RUNNING")
+    emulator.clear_requests()
     done = served.apply()
     assert done.code == 4, done
+    assert "it was sent, and" in done.out
+    assert "friendli-iac rollback Endpoint/chat" in done.out
+    assert bodies(emulator, "PUT") == []
 
 
 def test_from_rest_to_manual_nothing_is_sent_any_more(served: Project, emulator: Emulator) -> None:
@@ -177,6 +194,12 @@ def test_killed_before_the_proof_it_is_gone_on_with(project: Project, emulator: 
         ('adapters: {"https://a.example": {rest: {}}}', "1:40", "rest needs field"),
         ('adapters: {"https://a.example": {rest: {field: a b}}}', "1:48", "is no path of keys"),
         ('adapters: {"https://a.example": {rest: {field: name}}}', "1:48", "another field"),
+        (
+            'adapters: {"https://a.example": {rest: {field: advanced.max_batch_size}}}',
+            "1:48",
+            "another field",
+        ),
+        ('adapters: {"https://a.example": {rest: {field: simplescale.a}}}', "1:48", "another"),
         ('adapters: {"https://a.example": {rest: {field: 3}}}', "1:48", "must be text"),
         ('adapters: {"https://a.example": {rest: {field: a, item: id}}}', "1:57", 'not "id"'),
         ('adapters: {"https://a.example": {rest: {field: a, item: {x: z}}}}', "1:61", 'not "z"'),

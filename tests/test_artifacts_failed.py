@@ -45,6 +45,9 @@ def test_a_rollout_that_fails_takes_the_old_version_back_by_the_route(
     emulator.clear_requests()
     assert apply(project, emulator, with_batch(32))[0] == 5  # all of the change is held off
     assert writes(emulator) == []
+    kept = resource(project)["prior"]["spec"]["model"]["wandb"]
+    assert kept["artifact"] == f"{CHAT}:v1"
+    assert kept["digest"] == emulator.wandb.versions(CHAT)[1]["digest"]
     emulator.wandb.move_alias(CHAT, "production", "v0")  # another one may be tried
     assert apply(project, emulator, with_batch(48))[0] == 0
     assert (artifact_of(emulator), batch(emulator)) == ("v0", 48)

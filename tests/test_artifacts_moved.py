@@ -107,6 +107,20 @@ def test_our_own_update_takes_nothing_back(world: Project, emulator: Emulator) -
     assert [b["wandbArtifactVersionName"] for b in bodies(emulator) if b] == [f"{CHAT}:v0"]
 
 
+def test_our_own_update_does_not_hide_what_it_rolled_out(
+    world: Project, emulator: Emulator
+) -> None:
+    fire(emulator, "v2")
+    wider = deployed("v1", scaling="{minReplicas: 1, maxReplicas: 3, cooldown: 5m}")
+    world.write(wider + ALL)
+    assert world.apply().code == 0
+    world.write(wider + WEBHOOK)  # v1 is what we sent last, and v2 serves
+    emulator.clear_requests()
+    assert world.apply("--allow-destroy").code == 0
+    assert DEPLOY in writes(emulator)
+    assert artifact_of(emulator) == "v1"
+
+
 @pytest.mark.parametrize("how", ["removed", "disabled", "reviewed"])
 def test_without_it_the_artifact_is_unknown(how: str, world: Project, emulator: Emulator) -> None:
     fire(emulator, "v2")
@@ -190,3 +204,31 @@ def test_where_the_alias_was_before_it_came_is_told(project: Project, emulator: 
     assert "production → v2" in planned.out
     assert "what we sent last is v1" in planned.out
     assert artifact_of(emulator) == "v1"
+
+
+def test_it_fires_while_ours_is_not_waited_for(world: Project, emulator: Emulator) -> None:
+    world.write(deployed(scaling="{minReplicas: 1, maxReplicas: 3, cooldown: 5m}") + ALL)
+    assert world.apply("--no-wait").code == 0
+    fire(emulator, "v2")
+    emulator.clear_requests()
+    done = world.apply()
+    assert done.code == 0, done
+    assert [one for one in writes(emulator) if "endpoint" in one] == []
+    assert world.state["resources"]["Endpoint/chat"]["pending"] is None
+    planned = world.run("plan", "--detailed-exitcode")
+    assert planned.code == 0
+    assert NOTE in planned.out
+
+
+def test_versions_from_before_it_came_are_nobody_s(project: Project, emulator: Emulator) -> None:
+    registry(emulator)
+    emulator.wandb.set_secret("acme", "FRIENDLI_TOKEN", TOKEN)
+    project.write(deployed())
+    assert project.apply().code == 0
+    (found,) = emulator.endpoints()
+    emulator.change(found["id"], name="chat")
+    project.write(deployed() + ALL)
+    planned = project.run("plan")
+    assert NOTE not in planned.out
+    assert "unknown since version 1" in planned.out
+    assert "REPLACE" not in planned.out  # doubt about the key replaces nothing

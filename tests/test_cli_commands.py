@@ -239,6 +239,8 @@ def test_the_emulator_command_serves_until_ctrl_c(project: Project, tmp_path: Pa
         r"export FRIENDLI_BASE_URL=(http://127\.0\.0\.1:\d+) FRIENDLI_TOKEN=flp_emulator\n", line
     )
     assert match, line
+    wandb = f"export WANDB_BASE_URL={match[1]} WANDB_API_KEY={5 * 'emulator'}\n"
+    assert running.stdout.readline() == wandb
     project.write(endpoint())
     env = {"FRIENDLI_BASE_URL": match[1]}
     assert project.run("apply", "--yes", "--no-wait", env=env).code == 0

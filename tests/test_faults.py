@@ -16,6 +16,7 @@ from friendli_iac.emulator import Emulator
 from friendli_iac.engine import ApplyOptions, Selection, exit_code
 from friendli_iac.errors import SettleError
 from friendli_iac.manifest.model import Declared
+from friendli_iac.resources.base import NEW_VERSION
 
 from .crash.world import wish, wishes
 from .harness import (
@@ -38,7 +39,13 @@ FAULTS: dict[str, dict[str, Any]] = {
 }
 CREATE = r"endpoint$"
 ONE = r"endpoint/[^/]+$"
+ARTIFACT = "wandb-artifact-create$"
 A, GOAL = wish("a"), wish("a", engine__maxBatchSize=128)
+
+
+def deployed(version: str) -> Declared:
+    model = {"wandb": {"artifact": f"acme/models/chat:{version}", "idempotencyKey": "key of a"}}
+    return wish("a", model=model, engine={"contentLogging": False})
 
 
 def stop(emulator: Emulator) -> None:
@@ -50,6 +57,8 @@ def stop(emulator: Emulator) -> None:
 STEPS: dict[str, tuple[list[Declared], Callable[[Emulator], None], list[Declared], str, str]] = {
     "create": ([], lambda e: None, [A], "POST", CREATE),
     "update": ([A], lambda e: None, [GOAL], "PUT", ONE),
+    "deploy": ([], lambda e: None, [deployed("v1")], "POST", ARTIFACT),
+    "rollout": ([deployed("v1")], lambda e: None, [deployed("v2")], "POST", ARTIFACT),
     "terminate": ([A], lambda e: None, [], "PUT", "/terminate$"),
     "delete": ([A], lambda e: None, [], "DELETE", ONE),
     "restart": ([A], stop, [A], "PUT", "/restart$"),
@@ -87,7 +96,7 @@ def test_an_effect_without_a_usable_answer_is_looked_for_before_it_is_sent_again
     sent = [w for w in sent if (path == "/terminate$") == w.endswith("/terminate")]
     assert len(sent) == (1 if when == "after" else 2), "as often as it had no effect, and once"
     assert len(emulator.endpoints()) == len(wanted)
-    assert [len(e["versions"]) for e in emulator.endpoints()] == [1 + (step == "update")][
+    assert [len(e["versions"]) for e in emulator.endpoints()] == [1 + (step in NEW_VERSION)][
         : len(wanted)
     ]
 

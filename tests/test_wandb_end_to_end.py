@@ -12,7 +12,7 @@ from friendli_iac.emulator import Emulator
 
 from .harness import TOKEN, WANDB_KEY, Project, writes
 from .wandb_client import CHAT, DEPLOY, Receiver
-from .wandb_sdk import new_version, official_sdk
+from .wandb_sdk import official_sdk, put_alias
 
 OTHER = "acme/wandb-registry-model/other"
 DISPATCHES = "https://api.github.com/repos/acme/models/dispatches"
@@ -115,7 +115,7 @@ def test_the_alias_moves_and_the_endpoint_follows(
 
     for version in ("v7", "v1"):
         world.clear_requests()
-        new_version(sdk, f"{CHAT}:{version}", "production")
+        put_alias(sdk, f"{CHAT}:{version}", "production")
         world.wandb.wait()
         assert world.wandb.deliveries[-1]["status"] == 200
         expected = version if form == "version" else "production"
@@ -178,10 +178,10 @@ def test_two_collections_with_one_alias_do_not_disturb_each_other(
     project.write(HOOK + manifest() + manifest("other", OTHER))
     assert project.apply().code == 0
     assert serving(world) == {"chat": "chat:v1", "other": "other:v1"}
-    new_version(sdk, f"{OTHER}:v7", "production")
+    put_alias(sdk, f"{OTHER}:v7", "production")
     world.wandb.wait()
     assert serving(world) == {"chat": "chat:v1", "other": "other:v7"}
-    new_version(sdk, f"{CHAT}:v3", "production")
+    put_alias(sdk, f"{CHAT}:v3", "production")
     world.wandb.wait()
     assert serving(world) == {"chat": "chat:v3", "other": "other:v7"}
     assert [one["automation"] for one in world.wandb.deliveries] == [
@@ -202,7 +202,7 @@ def test_a_changed_manifest_is_what_the_next_firing_sends(
     world.clear_requests()
     assert project.apply().code == 0
     assert "mutation updateFilterTrigger" in writes(world)
-    new_version(sdk, f"{CHAT}:v7", "production")
+    put_alias(sdk, f"{CHAT}:v7", "production")
     world.wandb.wait()
     [endpoint] = world.endpoints()
     settings = endpoint["versions"][endpoint["serving"]]["settings"]
@@ -220,7 +220,7 @@ def test_by_a_pull_request_the_repository_is_told_and_the_manifest_changes(
     assert project.apply().code == 0
     with Receiver() as github:
         world.wandb.hosts["api.github.com"] = github.url
-        new_version(sdk, f"{CHAT}:v7", "production")
+        put_alias(sdk, f"{CHAT}:v7", "production")
         world.wandb.wait()
     [(path, headers, body)] = github.received
     assert path == "/repos/acme/models/dispatches?"
@@ -240,6 +240,20 @@ def test_by_a_pull_request_the_repository_is_told_and_the_manifest_changes(
     assert project.apply().code == 0
     assert serving(world) == {"chat": "chat:v7"}
     is_empty(project)
+
+
+def test_the_embedded_emulator_has_a_registry_to_try_it_on(project: Project) -> None:
+    none = {
+        "FRIENDLI_TOKEN": "",
+        "FRIENDLI_BASE_URL": "",
+        "WANDB_API_KEY": "",
+        "WANDB_BASE_URL": "",
+    }
+    project.write(HOOK + manifest())
+    assert project.apply("--emulator", env=none).code == 0
+    again = project.run("plan", "--emulator", "--detailed-exitcode", env=none)
+    assert again.code == 0, again
+    assert "production → v1" in again.out
 
 
 def test_no_secret_is_shown_or_kept(project: Project, world: Emulator) -> None:

@@ -41,7 +41,7 @@ def official_sdk(folder: Path, url: str) -> Iterator[Any]:
             wandb.teardown()
 
 
-def new_version(sdk: Any, path: str, alias: str) -> Any:
+def put_alias(sdk: Any, path: str, alias: str) -> Any:
     """Puts an alias on the version `ENTITY/PROJECT/COLLECTION:vN`, as in the docs of the SDK."""
     artifact = sdk.artifact(path)
     artifact.aliases.append(alias)

@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 
 SCHEMA = ".friendli-iac/friendli-iac.v1.json"  # where `init` puts it
 NOTHING = "Nothing was written."
+LATER = ("missing-variable", "dangling-reference")  # problems that what is still to come may mend
 
 
 @click.command("set")
@@ -143,7 +144,7 @@ def new(console: Console, /, name: str, kind: str, file: str | None, **options: 
     target = take_target(options)
     _check_name(name)
     if kind != "Endpoint" and any(value is not None for value in options.values()):
-        raise UsageError(f"--repo, --gpu, --count and --project say nothing of an {kind}")
+        raise UsageError(f"--repo, --gpu, --count and --project say nothing of kind {kind}")
     with opened(target, console, online=False, any_environment=True) as session:
         project = session.project
         path = Path(file) if file else _place(project) / f"{name}.yaml"
@@ -204,8 +205,8 @@ def _schema_line(project: Project, path: Path) -> str:
 
 
 def _check_new(session: Session, text: str, path: Path) -> None:
-    """ManifestError with what is wrong in a new file. What is wrong elsewhere was so before, and a
-    variable may be set where the plan is made.
+    """ManifestError with what is wrong in a new file. What is wrong elsewhere was so before, a
+    variable may be set where the plan is made, and what it names may be written next.
     """
     from friendli_iac.cli.options import Reading
     from friendli_iac.errors import ManifestError
@@ -215,7 +216,7 @@ def _check_new(session: Session, text: str, path: Path) -> None:
     try:
         loader(session, Reading((), {}, (), ()))({name: text})
     except ManifestError as error:
-        mine = [p for p in error.problems if p.file == name and p.rule != "missing-variable"]
+        mine = [p for p in error.problems if p.file == name and p.rule not in LATER]
         if mine:
             raise ManifestError(mine) from None
 

@@ -20,7 +20,7 @@ from friendli_iac.errors import FriendliIacError, ManifestError, UsageError
 if TYPE_CHECKING:
     from friendli_iac.core.plan import Plan
     from friendli_iac.executor.context import Event, Reporter
-    from friendli_iac.executor.run import Outcome
+    from friendli_iac.executor.outcome import Outcome
 
 FORMAT_VERSION = "1.0"
 TYPES = {

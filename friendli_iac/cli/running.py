@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from friendli_iac.cli.session import Session
     from friendli_iac.core.plan import Plan
     from friendli_iac.engine import Engine, Report
-    from friendli_iac.executor.run import Outcome
+    from friendli_iac.executor.outcome import Outcome
 
 
 # Codes of outcomes that say themselves what comes next.
@@ -192,6 +192,8 @@ class Run:
         # What went wrong stands last, where a terminal shows it.
         for outcome in sorted(done.outcomes, key=_is_bad):
             self._console.out("\n".join(self._lines(outcome)))
+        for line in _unchecked(done):
+            self._console.out(self._console.paint("BY HAND", "yellow") + f"  {line}")
         counts: dict[str, int] = {}
         for outcome in done.outcomes:
             counts[outcome.result] = counts.get(outcome.result, 0) + 1
@@ -206,6 +208,18 @@ class Run:
             told = (("safe", outcome.error.safe), ("next", outcome.error.next))
             lines += [f"    {name}: {text}" for name, text in told if text]
         return lines
+
+
+def _unchecked(done: Report) -> list[str]:
+    """The steps by hand of what was applied of which nothing will show whether they were done."""
+    applied = {one.address for one in done.outcomes if one.result in ("applied", "sent")}
+    return [
+        f"{change.address}: {one.what} ({one.page}): nothing shows whether it was done"
+        for change in done.plan.pending_changes
+        if change.address in applied
+        for one in change.manual
+        if not one.check
+    ]
 
 
 def _is_bad(outcome: Outcome) -> bool:

@@ -63,7 +63,7 @@ _WEBHOOK = f"""\
   # https://api.github.com/repos/OWNER/REPO/dispatches or https://gitlab.com/api/v4/projects/ID/pipeline
   url: https://api.friendli.ai/dedicated/endpoint/wandb-artifact-create
   # Names of secrets of the team, which an admin makes in W&B; never their values.
-  accessTokenSecret: {BLANK}
+  accessTokenSecret: FRIENDLI_TOKEN
   # signingSecret: WEBHOOK_HMAC
 """
 

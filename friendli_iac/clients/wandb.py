@@ -23,11 +23,16 @@ class WandbApi(Artifacts):
 
     # --- webhooks ---
 
-    def webhooks(self, team: str) -> list[Node]:
-        """The webhooks of a team: `{id, name, urlEndpoint}`."""
-        edges = self._pages(queries.WEBHOOKS, {"entity": team}, ("entity", "integrations"), team)
-        nodes = [edge["node"] for edge in edges]
-        return [node for node in nodes if node.get("__typename") == "GenericWebhookIntegration"]
+    def webhooks(self, team: str, *, fresh: bool = False) -> list[Node]:
+        """The webhooks of a team: `{id, name, urlEndpoint}`. `fresh` is as for `automations`."""
+
+        def ask() -> list[Node]:
+            place = ("entity", "integrations")
+            edges = self._pages(queries.WEBHOOKS, {"entity": team}, place, f"team {team!r}")
+            nodes = [edge["node"] for edge in edges]
+            return [node for node in nodes if node.get("__typename") == "GenericWebhookIntegration"]
+
+        return list(self._lists.get(f"webhooks of {team}", ask, fresh=fresh))
 
     def create_webhook(
         self, team: str, name: str, url: str, access_token: str, secret: str
@@ -59,18 +64,12 @@ class WandbApi(Artifacts):
         offered = self._mutations[0]
         return mutation in offered if offered else None
 
-    def secrets(self, team: str) -> set[str] | None:
+    def secrets(self, team: str, *, fresh: bool = False) -> set[str] | None:
         """The names of the team's secrets; None when the server does not tell us."""
-        try:
-            entity = self._query(queries.SECRETS, {"entity": team}).get("entity") or {}
-        except ApiError as error:
-            if error.reason == UNKNOWN_REQUEST or error.status == 403:
-                return None
-            raise
-        found = entity.get("secrets")
-        if not isinstance(found, list):
-            return None
-        return {str(secret.get("name")) for secret in found if isinstance(secret, dict)}
+        found: set[str] | None = self._lists.get(
+            f"secrets of {team}", lambda: self._secrets(team), fresh=fresh
+        )
+        return found
 
     # --- automations ---
 
@@ -80,7 +79,11 @@ class WandbApi(Artifacts):
 
         Several threads share one answer, for a second. `fresh`: as it is from now on.
         """
-        return self._lists.get(entity, lambda: self._automations(entity), fresh=fresh)
+        return list(
+            self._lists.get(
+                f"automations of {entity}", lambda: self._automations(entity), fresh=fresh
+            )
+        )
 
     def create_automation(self, input: Node) -> Node:
         """Makes an automation. ApiError with status 409 when its scope has one of that name."""
@@ -120,16 +123,30 @@ class WandbApi(Artifacts):
         fields = (schema.get("mutationType") or {}).get("fields") or []
         return {str(field.get("name")) for field in fields}
 
+    def _secrets(self, team: str) -> set[str] | None:
+        try:
+            entity = self._query(queries.SECRETS, {"entity": team}).get("entity") or {}
+        except ApiError as error:
+            if error.reason == UNKNOWN_REQUEST or error.status == 403:
+                return None
+            raise
+        found = entity.get("secrets")
+        if not isinstance(found, list):
+            return None
+        return {str(secret.get("name")) for secret in found if isinstance(secret, dict)}
+
     def _automations(self, entity: str) -> list[Node]:
         variables = {"entity": entity}
         try:
-            edges = self._pages(queries.AUTOMATIONS, variables, ("scope", "triggers"), entity)
+            edges = self._pages(
+                queries.AUTOMATIONS, variables, ("scope", "triggers"), f"entity {entity!r}"
+            )
             return [edge["node"] for edge in edges]
         except ApiError as error:
             if error.reason != UNKNOWN_REQUEST:
                 raise
         place = ("scope", "projects")
-        pages = self._pages(queries.AUTOMATIONS_BY_PROJECT, variables, place, entity)
+        pages = self._pages(queries.AUTOMATIONS_BY_PROJECT, variables, place, f"entity {entity!r}")
         return [
             node
             for edge in pages

@@ -60,6 +60,12 @@ class Artifacts(Connection):
             found.append(_version(path, index, node, aliases))
         return sorted(found, key=lambda version: int(version.version[1:]), reverse=True)
 
+    def aliases(self, path: str) -> list[str]:
+        """The aliases of a collection."""
+        where, id = ("artifactCollection", "aliases"), self._collection(path)[1]
+        edges = self._pages(queries.ALIASES, {"id": id}, where, path)
+        return sorted({str(edge["node"].get("alias")) for edge in edges})
+
     def scope_id(self, path: str) -> tuple[str, str]:
         """Type and id of a scope: `ENTITY`, `ENTITY/PROJECT` or `ENTITY/PROJECT/COLLECTION`."""
         parts = path.split("/")
@@ -75,7 +81,13 @@ class Artifacts(Connection):
         return "ARTIFACT_COLLECTION", self._collection(path)[1]
 
     def _collection(self, path: str) -> tuple[str, str]:
-        """Artifact type and id of a collection. Each type has to be asked for by itself."""
+        """Artifact type and id of a collection, which stay what they are."""
+        if path not in self._collections:
+            self._collections[path] = self._look_for(path)
+        return self._collections[path]
+
+    def _look_for(self, path: str) -> tuple[str, str]:
+        """Each artifact type has to be asked for by itself."""
         entity, project, name = _parts(path)
         where = {"entity": entity, "project": project}
         tried: list[str] = []

@@ -20,7 +20,7 @@ from friendli_iac.clients.wandb_settings import WandbSettings, same_deployment
 from friendli_iac.errors import NotFound, Unreachable
 
 PAGE = 50  # as the SDK asks
-# Seconds for which a list of automations is good: a plan asks for each of a hundred at once.
+# Seconds for which a list is good: a plan asks for each of a hundred automations at once.
 FRESH = 1.0
 # W&B lets only clients of this name see some fields (a comment in the SDK's sources).
 AGENT = f"W&B Public Client (friendli-iac/{__version__})"
@@ -53,7 +53,8 @@ class Connection:
         self._sleep, self._trace, self._hide = sleep, trace, hide
         self._client: GraphQL | None = None
         self._lock = threading.Lock()
-        self._lists: Shared[list[Node]] = Shared(FRESH)
+        self._collections: dict[str, tuple[str, str]] = {}  # type and id, by path
+        self._lists: Shared[Any] = Shared(FRESH)
 
     @cached_property
     def settings(self) -> WandbSettings:

@@ -123,6 +123,14 @@ query ProjectArtifactCollection(
 }
 """
 
+ALIASES = f"""
+query ArtifactCollectionAliases($id: ID!, $cursor: String, $perPage: Int) {{
+  artifactCollection(id: $id) {{
+    aliases(after: $cursor, first: $perPage) {{ {_PAGE} edges {{ node {{ alias }} }} }}
+  }}
+}}
+"""
+
 _ARTIFACT = """
 fragment Artifact on Artifact {
   id versionIndex digest metadata createdAt

@@ -11,7 +11,7 @@ from friendli_iac.core.moved import Moved, moved, own_digest
 from friendli_iac.core.pins import HOLDS_ALL, remote, trial
 from friendli_iac.core.plan import Change
 from friendli_iac.core.rollback import good_settings, lost_values
-from friendli_iac.core.routes import awaits_a_hand, unseen
+from friendli_iac.core.routes import awaits_a_hand, seen_now, unseen
 from friendli_iac.core.scene import Rollback, Scene, Wish
 from friendli_iac.core.state import Applied, Pin, Resource, Trial
 from friendli_iac.core.wanted import Wanted, at_rest, believed, wanted_now
@@ -59,7 +59,7 @@ def existing(
     action, reason = _action(scene, kind, address, life, resource, observed, sent)
     if action == "no-op" and fields and resource.pending is None:
         action, reason = "record", "only our own records change"
-    waiting = unseen(kind, target, resource)
+    waiting = unseen(kind, target, seen_now(resource, observed.version))
     if action == "no-op" and waiting and not rests:
         action, reason = "verify", f"not seen to answer: {', '.join(waiting)}"
     if wanted.held and resource.pin and resource.pin.stage in HOLDS_ALL:

@@ -61,7 +61,8 @@ class Entry:
     - `verified`, `failed`: address, fence, outcome, detail, by, and for `failed` stage
     - `record`, `adopt`: address, after, for `record` the name where it is another one now, and for
       `adopt` id, project, name, fence, unknown, created
-    - `routes`: address, all that is known of its routes, and the fence where the version is another
+    - `routes`: address, all that is known of its routes, the version that they were seen of, and
+      the fence where that version is ours from now on
     - `pin`, `unpin`: address, for `pin` the pin, and for `unpin` the trial of what is
       looked at once more
     - `forget`, `moved`: address (`name` is the new address of a move)
@@ -94,6 +95,7 @@ class Entry:
     approved: dict[str, Any] | None = None
     override: Override | None = None
     routes: dict[str, Seen] | None = None
+    version: int | None = None
 
     def may_have_made(self, id: str, name: str, project: str) -> bool:
         """Whether this create, of which no answer came, can have made what is called that."""

@@ -14,7 +14,8 @@ from friendli_iac.resources.spec import Spec, get_path
 
 def key_of(state: State, address: str, written: Spec, *, again: bool) -> str | None:
     """The key of the endpoint at `address`; None where it has one that nobody here knows. `again`:
-    it is to be made anew, and needs another one than what is there.
+    it is to be made anew, and needs another one than what is there. That the key of an endpoint is
+    free once that is deleted is inferred: no document says it.
     """
     if said := get_path(written, IDEMPOTENCY_KEY):
         return str(said)

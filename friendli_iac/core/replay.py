@@ -10,6 +10,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 
 from friendli_iac.core.journal import LOST_KEPT, NOT_APPLIED, OVERRIDES_KEPT, RUNS_KEPT, Entry
+from friendli_iac.core.routes import doubted
 from friendli_iac.core.state import Applied, Fence, Lost, Pin, Resource, Run, State
 from friendli_iac.resources.base import NEW_VERSION
 from friendli_iac.resources.spec import get_path
@@ -73,11 +74,9 @@ def apply_entry(known: Known, entry: Entry) -> None:
             if replaces and resource.deposed and entry.stage == "kept":
                 state.resources[entry.address] = _restored(resource, resource.deposed)
         case "fence" if resource is not None:
-            if entry.fence.version != resource.fence.version:
-                _doubt_routes(resource)
             resource.fence = entry.fence
         case "routes" if resource is not None:
-            resource.routes = entry.routes or {}
+            resource.routes, resource.routes_at = entry.routes or {}, entry.version
             resource.fence = entry.fence if entry.fence.version is not None else resource.fence
         case "record" if resource is not None and entry.after is not None:
             resource.prior = entry.after
@@ -192,18 +191,11 @@ def _done(known: Known, begun: Entry, entry: Entry) -> None:
     if begun.step in ("create", *NEW_VERSION):  # the others make no version
         resource.key = begun.key
         _remember(resource, begun)
-        _doubt_routes(resource)
+        resource.routes = doubted(resource.routes)
     _learn(resource)
     # Protection begins with the effect, not only when it serves.
     if get_path(begun.after.spec, "lifecycle.preventDestroy"):
         resource.protected = True
-
-
-def _doubt_routes(resource: Resource) -> None:
-    """Whether a new version keeps what was attached beside it is not known."""
-    resource.routes = {
-        route: "unknown" if seen == "served" else seen for route, seen in resource.routes.items()
-    }
 
 
 def _remember(resource: Resource, begun: Entry) -> None:

@@ -107,7 +107,8 @@ class Resource:
     `records` counts how often only our own knowledge of it changed: nothing else tells one such
     change from an earlier one. `created` is in seconds since 1970; `adopted`: somebody else made
     it. `deposed` is what a replacement has taken the place of, and has not ended yet.
-    `routes` is what was last seen of what requests call beside its id. `history`
+    `routes` is what was last seen of what requests call beside its id, and `routes_at` the version
+    that it was seen of. `history`
     lists the versions that we made, oldest first: `{version, spec, asked, time, by, commit, key,
     outcome}`.
     """
@@ -131,6 +132,7 @@ class Resource:
     before: Applied | None = None
     records: int = 0
     routes: dict[str, Seen] = field(default_factory=dict)
+    routes_at: int | None = None
 
     @property
     def replaces(self) -> bool:

@@ -16,6 +16,7 @@ from friendli_iac.core.preflight_adapters import judge_adapters
 from friendli_iac.core.scene import Wish
 from friendli_iac.core.state import State
 from friendli_iac.engine.linking import with_spec
+from friendli_iac.errors import Refused
 from friendli_iac.resources.adapter import AdapterField
 from friendli_iac.resources.base import Address
 from friendli_iac.resources.endpoint_adapters import ADAPTERS, SENT
@@ -44,6 +45,15 @@ class AdaptersSent:
             return wishes
         linked = dict(wishes)
         for address, wish in wishes.items():
+            for block in wish.spec.get(ADAPTERS, ()):
+                if lacks := self.field.lacks(block):
+                    raise Refused(
+                        f"{address}: this service takes adapters by their {lacks}, and "
+                        f"{block['name']} says none",
+                        safe="Nothing was sent.",
+                        next=f"Say huggingFace.{lacks} in Adapter/{block['name']}, or correct "
+                        "adapters in friendli-iac.yaml.",
+                    )
             if ADAPTERS in wish.spec:
                 spec = {**wish.spec, SENT: self.field.sent(wish.spec[ADAPTERS])}
                 linked[address] = with_spec(wish, spec, follows={SENT: ADAPTERS})

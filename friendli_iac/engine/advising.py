@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from typing import Any
 
@@ -12,6 +13,8 @@ from friendli_iac.core.state import State
 from friendli_iac.resources import KINDS
 from friendli_iac.resources.advice import NOTHING, Advice
 from friendli_iac.resources.base import Address, Observed
+
+AT_A_TIME = 8  # questions to W&B
 
 
 def advised(
@@ -24,47 +27,54 @@ def advised(
     """`plan` with what the kinds say of each of its changes, and notes on what is doubtful of what
     stays as it is. Raises ApiError and its children.
     """
-    changes: list[Change] = []
-    refusals: list[Refusal] = []
-    doubts: list[str] = []
     gone = {change.address for change in plan.changes if change.action == "delete"}
     every = {a: r.applied.spec for a, r in state.resources.items() if a not in gone}
     every |= {address: wish.spec for address, wish in wanted.items()}
-    for change in plan.changes:
+
+    def advice(change: Change) -> Advice:
         kind = KINDS[Address.parse(change.address).kind]
-        if change.action == "no-op":
-            changes.append(change)
-            if change.address in wanted:
-                found = kind.lint(None, change.address, every[change.address], every)
-                doubts += [f"{change.address}: {doubt}" for doubt in found]
-            continue
-        resource = state.resources.get(change.address)
-        advice = kind.advise(
-            apis.get(kind.name),
+        api, resource = apis.get(kind.name), state.resources.get(change.address)
+        target = change.after.spec if change.after else {}
+        told = kind.advise(
+            api,
             change.action,
             resource.applied.spec if resource else {},
-            change.after.spec if change.after else {},
+            target,
             live.get(change.address),
             resource.routes if resource and change.action not in ("create", "replace") else {},
         )
-        if change.after is not None:
-            target, api = change.after.spec, apis.get(kind.name)
-            advice = advice.with_(Advice(warnings=kind.lint(api, change.address, target, every)))
-        if advice is NOTHING:
-            changes.append(change)
-            continue
-        refusals += [Refusal(change.address, why, way_out) for why, way_out in advice.refusals]
-        changes.append(
-            replace(
-                change,
-                manual=advice.manual,
-                beware=advice.warnings,
-                notes=(*change.notes, *advice.notes),
-            )
-        )
+        doubts = kind.lint(api, change.address, target, every) if change.after else ()
+        return told.with_(Advice(warnings=doubts)) if doubts else told
+
+    pending = [change for change in plan.changes if change.action != "no-op"]
+    with ThreadPoolExecutor(AT_A_TIME, thread_name_prefix="advise") as pool:
+        told = dict(zip([c.address for c in pending], pool.map(advice, pending), strict=True))
     return replace(
         plan,
-        changes=tuple(changes),
-        refusals=(*plan.refusals, *refusals),
-        notes=(*plan.notes, *doubts),
+        changes=tuple(_with(change, told.get(change.address, NOTHING)) for change in plan.changes),
+        refusals=(
+            *plan.refusals,
+            *(Refusal(a, why, way_out) for a, one in told.items() for why, way_out in one.refusals),
+        ),
+        notes=(
+            *plan.notes,
+            *(
+                f"{change.address}: {doubt}"
+                for change in plan.changes
+                if change.action == "no-op" and change.address in wanted
+                for kind in (KINDS[Address.parse(change.address).kind],)
+                for doubt in kind.lint(None, change.address, every[change.address], every)
+            ),
+        ),
+    )
+
+
+def _with(change: Change, advice: Advice) -> Change:
+    if advice is NOTHING:
+        return change
+    return replace(
+        change,
+        manual=advice.manual,
+        beware=advice.warnings,
+        notes=(*change.notes, *advice.notes),
     )

@@ -9,8 +9,9 @@ from typing import Any
 
 from friendli_iac.core.drift import Acceptance, Drifted, RouteDrift
 from friendli_iac.core.journal import Entry
+from friendli_iac.core.routes import known_routes
 from friendli_iac.core.state import Resource, State
-from friendli_iac.executor.adapters import Asked, ask, known_routes
+from friendli_iac.executor.adapters import Asked, ask
 from friendli_iac.executor.look import look
 from friendli_iac.resources import KINDS
 from friendli_iac.resources.base import Address, Kind, Observed
@@ -56,10 +57,13 @@ class Asking:
         asked, resource = self._asked.get(one.address), self.state.resources[one.address]
         if asked is None or resource.pending is not None:
             return one
-        known = known_routes(_kind(one.address), resource, asked)
+        observed = self.live[one.address]
+        told = observed.version if observed else None
+        version = resource.fence.version if told is None else told
+        known = known_routes(_kind(one.address), resource, asked.seen, version)
         if known == resource.routes:
             return one
-        entry = Entry("routes", now, address=one.address, routes=known)
+        entry = Entry("routes", now, address=one.address, routes=known, version=version)
         said = "which adapters answer counts as known: the next plan shows what is to be attached"
         return replace(one, entries=(*one.entries, entry), words=(*one.words, said))
 

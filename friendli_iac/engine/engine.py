@@ -38,7 +38,8 @@ from friendli_iac.errors import (
     StateError,
 )
 from friendli_iac.executor.context import Clock, Context, Reporter, SystemClock
-from friendli_iac.executor.run import Outcome, execute
+from friendli_iac.executor.outcome import Outcome
+from friendli_iac.executor.run import execute
 from friendli_iac.executor.settle import settle_all
 from friendli_iac.resources import KINDS
 from friendli_iac.resources.base import Address
@@ -221,8 +222,10 @@ class Engine:
             if not approve(plan):
                 raise Cancelled("not applied", safe="Nothing was sent and nothing was changed.")
             self.linker.check(context.known.state, plan)
+            moved_in = self._move_in(context.known.state, plan)
             if context.known.state.serial == 0:
                 context.known.state.lineage = plan.lineage
+            if context.known.state.serial == 0 or moved_in:
                 context.commit()  # a journal needs a state to belong to
             outcomes = execute(
                 context,
@@ -235,8 +238,8 @@ class Engine:
             report = Report(plan, tuple(outcomes), settled, notices)
             try:
                 self._learn_team(context, outcomes)
-                if context.known.state.in_wandb:
-                    context.known.state.wandb = self.wandb()
+                if not (context.known.state.in_wandb or context.known.open):
+                    context.known.state.wandb = ""
                 context.commit()
             except StateError:
                 self.unsaved = report
@@ -293,6 +296,14 @@ class Engine:
             entry: EntryType = "pin" if change.pin else "unpin"
             context.write(Entry(entry, now, address=change.address, pin=change.pin))
         return bool(moved or lifted)
+
+    def _move_in(self, state: State, plan: Plan) -> bool:
+        """Notes which W&B it is before the first request there. Whether that is news."""
+        kinds = {KINDS[Address.parse(change.address).kind] for change in plan.pending_changes}
+        if state.wandb or not any(kind.home == "wandb" for kind in kinds):
+            return False
+        state.wandb = self.wandb()
+        return True
 
     def _learn_team(self, context: Context, outcomes: Sequence[Outcome]) -> None:
         """The team that the resources turned out to be in: the next run must be in it, too."""

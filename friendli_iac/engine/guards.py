@@ -124,7 +124,7 @@ def check_live(state: State, plan: Plan, apis: Mapping[str, Any], parallelism: i
     addresses = [change.address for change in touched]
     with Observer(state, apis, parallelism) as observer:
         observer.add_versions(list(observer.observe(addresses)))
-        moved = [sentence for change in touched if (sentence := _moved(change, observer))]
+        moved = [sentence for change in touched if (sentence := _moved(state, change, observer))]
     if moved:
         raise StalePlan(moved)
 
@@ -197,7 +197,7 @@ def _untouched(state: State, plan: Plan) -> list[Change]:
     return [change for change in plan.pending_changes if change.key not in begun]
 
 
-def _moved(change: Change, observer: Observer) -> str:
+def _moved(state: State, change: Change, observer: Observer) -> str:
     observed = observer.live.get(change.address)
     kind = KINDS[Address.parse(change.address).kind]
     if observed is None:
@@ -206,8 +206,8 @@ def _moved(change: Change, observer: Observer) -> str:
         return f"{change.address} is there again"
     if change.action == "verify":  # nothing is sent, and whether it is still ours is part of proof
         return ""
-    spec = change.after.spec if change.after else {}
-    fenced = is_fenced(kind, spec, change.fence.version, observed.version)
+    after = change.after or state.resources[change.address].applied
+    fenced = is_fenced(kind, after.spec, change.fence.version, observed.version)
     if not fenced and change.fence.version is not None:
         return (
             f"{change.address} is at version {observed.version}, and the plan saw "

@@ -47,7 +47,7 @@ def history(engine: Engine, address: str) -> History:
             observed = kind.read(api, resource.id)
             shown = kind.versions(api, resource.id)
     versions = [_overridden(state, one) for one in _newest_first(resource, shown or {})]
-    live, doubt = _live(versions, kind.moved_by(resource.applied.spec))
+    live, doubt = _live(versions, kind.moved_by(resource.applied.spec), kind.versioned)
     if api is None:
         offline = "not looked: whether somebody else made a version is not known"
         doubt = f"{doubt}; {offline}" if doubt else offline
@@ -131,7 +131,7 @@ def _ours(record: Mapping[str, Any], shown: Mapping[int, Spec]) -> Version:
     )
 
 
-def _live(versions: Sequence[Version], mover: str) -> tuple[Version | None, str]:
+def _live(versions: Sequence[Version], mover: str, versioned: bool) -> tuple[Version | None, str]:
     """The version that serves, as far as it is known, and the doubt about it. Behind one that was
     not applied, the one before serves. `mover` rolls versions out beside us; empty: nobody does.
     """
@@ -145,7 +145,8 @@ def _live(versions: Sequence[Version], mover: str) -> tuple[Version | None, str]
             return None, (f"{name(version)} was not made by us: which version serves is not known")
         if version.outcome in GOOD:
             unproved = "; its write-only fields are presumed, not seen"
-            return version, f"{name(version)} serves{unproved}" * (version.outcome != "good")
+            serves = f"{name(version)} serves" if versioned else "it is as it was applied"
+            return version, f"{serves}{unproved}" * (version.outcome != "good")
         if version.outcome == NOT_APPLIED:
             continue
         if version.outcome == SENT:

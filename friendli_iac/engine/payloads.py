@@ -13,8 +13,14 @@ from friendli_iac.errors import Refused
 from friendli_iac.resources import KINDS
 from friendli_iac.resources.artifact import IDEMPOTENCY_KEY
 from friendli_iac.resources.base import Address
-from friendli_iac.resources.payload import NOT_DEPLOYED, payload_of, promotion_payload, receiver_of
-from friendli_iac.resources.spec import Spec, copied, get_path, overlay
+from friendli_iac.resources.payload import (
+    NOT_DEPLOYED,
+    branch_of,
+    payload_of,
+    promotion_payload,
+    receiver_of,
+)
+from friendli_iac.resources.spec import BLANK, Spec, copied, get_path, overlay
 
 AUTOMATION, WEBHOOK, ENDPOINT = "WebhookAutomation", "Webhook", "Endpoint"
 
@@ -38,6 +44,8 @@ class PayloadLink:
                 continue
             wish = wishes[address]
             spec = copied(wish.spec)
+            if BLANK in (spec["webhook"], spec.get("deploys")):  # a plan with it is refused
+                continue
             follows = {}
             webhook = known_spec(WEBHOOK, str(spec["webhook"]), wishes, state)
             if webhook:
@@ -56,7 +64,8 @@ def _payload(
     name = str(spec["deploys"])
     deployed = str(Address(ENDPOINT, name))
     if spec.get("promotion") == "pull-request":
-        return promotion_payload(receiver_of(str(webhook.get("url", ""))), deployed)
+        url = str(webhook.get("url", ""))
+        return promotion_payload(receiver_of(url), deployed, branch_of(url))
     return deploy_payload(address, name, wishes, state)
 
 

@@ -9,7 +9,7 @@ from collections.abc import Collection
 from dataclasses import replace
 from typing import Any, Protocol
 
-from friendli_iac.core.plan import Plan
+from friendli_iac.core.plan import Change, Plan
 from friendli_iac.core.preview import Preview, firings
 from friendli_iac.core.scene import Wish
 from friendli_iac.core.state import State
@@ -58,15 +58,12 @@ def preview(
     specs = {address: wish.spec for address, wish in linked.items()}
     nodes = wandb.automations(path.partition("/")[0], fresh=True)
     fired = tuple(firings(known.state, specs, nodes, comes, alias))
+    told = Preview(path, alias, leaves, comes, fired, {})
     planned = dict.fromkeys(one.deploys for one in fired if one.deploys in wanted and one.enabled)
-    return Preview(
-        path,
-        alias,
-        leaves,
-        comes,
-        fired,
-        {address: _plan(engine, wishes, address, comes) for address in planned},
-    )
+    if told.unchanged:
+        return told
+    plans = {address: _plan(engine, wishes, address, comes) for address in planned}
+    return replace(told, plans=plans)
 
 
 def payload(engine: Engine, wishes: Wishes, address: str) -> dict[str, Any]:
@@ -129,7 +126,15 @@ def _plan(engine: Engine, wishes: Wishes, address: str, comes: ArtifactVersion) 
         return found
 
     linker = replace(engine.linker, links=(*engine.linker.links, _nobodys))
-    return replace(engine, linker=linker).plan(moved, Selection(targets=(address,)))
+    plan = replace(engine, linker=linker).plan(moved, Selection(targets=(address,)))
+    return replace(plan, changes=tuple(map(_without_ownership, plan.changes)))
+
+
+def _without_ownership(change: Change) -> Change:
+    """Without who moves it, and as what the version is asked for: both stay as they are."""
+    aside = (MOVED_BY, ARTIFACT)
+    kept = tuple(f for f in change.fields if not (f.local and f.path in aside))
+    return replace(change, fields=kept)
 
 
 def _nobodys(

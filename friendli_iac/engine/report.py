@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from friendli_iac.core.plan import Plan
 from friendli_iac.errors import ByHand, Refused, RolledBack, RolloutFailed, TimedOut
-from friendli_iac.executor.run import Outcome
+from friendli_iac.executor.outcome import Outcome
 
 
 @dataclass(frozen=True)

@@ -10,7 +10,7 @@ from typing import Any
 
 from friendli_iac.core.journal import Entry
 from friendli_iac.core.plan import Change
-from friendli_iac.core.routes import unseen
+from friendli_iac.core.routes import awaits_a_hand, known_routes, seen_now, unseen
 from friendli_iac.core.state import Fence, Resource
 from friendli_iac.errors import ApiError, AuthError, ByHand, RolloutFailed, Unreachable
 from friendli_iac.executor.by_hand import sentence
@@ -90,23 +90,18 @@ def ask_until_told(context: Context, address: str, names: Sequence[str]) -> Aske
     return asked
 
 
-def record(context: Context, address: str, asked: Asked, fence: Fence = NO_VERSION) -> None:
-    """Writes what was seen to the journal, and the version that it was seen of, where that is
-    another one than state has.
+def record(
+    context: Context, address: str, asked: Asked, version: int | None, fence: Fence = NO_VERSION
+) -> None:
+    """Writes to the journal what was seen of `version`, and the fence where that one is ours from
+    now on.
     """
     kind, _ = context.kind_of(address)
     resource = context.known.state.resources[address]
-    known = known_routes(kind, resource, asked)
-    if known != resource.routes or fence.version is not None:
-        now = context.clock.now()
-        context.write(Entry("routes", now, address=address, routes=known, fence=fence))
-
-
-def known_routes(kind: Kind, resource: Resource, asked: Asked) -> dict[str, Seen]:
-    """What is known of the routes of a resource once they were asked."""
-    wanted = kind.routes(resource.applied.spec).names
-    known = {**resource.routes, **asked.seen}
-    return {route: seen for route, seen in known.items() if route in wanted or seen != "missing"}
+    known, now = known_routes(kind, resource, asked.seen, version), context.clock.now()
+    if (known, version) != (resource.routes, resource.routes_at) or fence.version is not None:
+        entry = Entry("routes", now, address=address, routes=known, version=version, fence=fence)
+        context.write(entry)
 
 
 def prove_routes(context: Context, change: Change) -> str:
@@ -119,16 +114,20 @@ def prove_routes(context: Context, change: Change) -> str:
     resource = context.known.state.resources.get(address)
     if resource is None:
         return ""
-    kind, _ = context.kind_of(address)
+    kind, api = context.kind_of(address)
     spec = resource.applied.spec
-    open_, routes = unseen(kind, spec, resource), kind.routes(spec)
-    if not open_ or kind.idle(spec):
+    routes = kind.routes(spec)
+    if not routes.names or kind.idle(spec):
         return ""
+    version = kind.newest_version(api, resource.id)
+    open_ = unseen(kind, spec, seen_now(resource, version))
+    if not open_:
+        return ""
+    by_hand = awaits_a_hand(kind, resource)
     asked = ask_until_told(context, address, open_)
-    told = not asked.missing and not asked.why and not routes.sent
-    record(
-        context, address, asked, _made_by_hand(context, change, resource) if told else NO_VERSION
-    )
+    done = by_hand and not asked.missing and not asked.why
+    fence = _made_by_hand(change, resource, version) if done else NO_VERSION
+    record(context, address, asked, version, fence)
     if asked.missing and routes.sent:
         raise RolloutFailed(
             f"it was sent, and {_not_there(resource, asked.missing)}",
@@ -169,15 +168,14 @@ def _by_hand(context: Context, change: Change, resource: Resource, asked: Asked)
     )
 
 
-def _made_by_hand(context: Context, change: Change, resource: Resource) -> Fence:
+def _made_by_hand(change: Change, resource: Resource, version: int | None) -> Fence:
     """The version that the web page made for what was attached, which is one that we asked for: no
     version where there is none, or another one has come since it was planned.
     """
     ours, planned = resource.fence.version, change.fence
-    if ours is None or planned.version is None or planned.version <= ours or resource.pending:
+    if ours is None or version is None or version <= ours or resource.pending:
         return NO_VERSION
-    kind, api = context.kind_of(change.address)
-    return planned if kind.newest_version(api, resource.id) == planned.version else NO_VERSION
+    return planned if planned.version == version else NO_VERSION
 
 
 def _s(names: Sequence[str]) -> str:

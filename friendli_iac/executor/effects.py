@@ -212,9 +212,9 @@ def _look(
     if ready is None:
         return None
     version = kind.newest_version(api, id)
+    spec = (change.after or resource.applied).spec
     if fenced:
         moved = []
-        spec = change.after.spec if change.after else {}
         if not is_fenced(kind, spec, change.fence.version, version):
             moved.append(
                 f"{change.address} is at version {version}, and the plan saw {change.fence.version}"
@@ -232,12 +232,11 @@ def _look(
         if moved:
             raise StalePlan(moved)
     elif step in NEW_VERSION and resource.fence.version is not None:
-        # One version of a change after the other: nobody may come in between.
-        spec = change.after.spec if change.after else {}
-        if not is_fenced(kind, spec, resource.fence.version, version):
-            raise StalePlan(
-                [f"{change.address}: version {version} was made by somebody else meanwhile"]
-            )
+        # Of two versions, the second comes right after the first: nobody comes in between.
+        ours = is_fenced(kind, spec, resource.fence.version, version)
+        why = f"{change.address}: version {version} was made by somebody else meanwhile"
+        if not ours:
+            raise StalePlan([why])
     return replace(ready, version=version)
 
 

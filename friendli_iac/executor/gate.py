@@ -161,7 +161,7 @@ def _ask_routes(
     if not routes.sent or not routes.names:
         return ""
     asked = ask_until_told(context, address, routes.names)
-    record(context, address, asked)
+    record(context, address, asked, version)
     if why := not_proved(routes, asked):
         raise Failure("bad", why, observed, version)
     return "" if asked.why else routes.path

@@ -53,8 +53,8 @@ def of_another(begin: Entry, told: str | None) -> ApiError | None:
         return None
     meant = begin.id if begin.step == "rollout" else "a new one"
     return ApiError(
-        f"the {begin.step} of {begin.address} was to be of {meant}, and the API answers that it was "
-        f"of {told}: the key in the specification is that of {told}",
+        f"the {begin.step} of {begin.address} was to be of {meant}, and the API answers that it "
+        f"was of {told}: the key in the specification is that of {told}",
         safe=f"{told} has one more version now, or is new, and may bill; it is not in state.",
         next=f"Look at {told} in the web page, and say another key in the manifest.",
     )

@@ -20,7 +20,7 @@ from friendli_iac.manifest.document import Document, Keys, show
 from friendli_iac.manifest.explain import plain_type, unknown_key
 from friendli_iac.manifest.reader import INVALID
 from friendli_iac.resources.adapter import PARTS, AdapterField
-from friendli_iac.resources.endpoint_body import KEYS
+from friendli_iac.resources.endpoint_body import is_ours
 
 MANUAL = "manual"
 EMULATOR = "emulator:"
@@ -132,7 +132,7 @@ class _Reader:
             message = f"field {show(str(field))} is no path of keys"
             self.problem("adapters", message, "write adapters, or engine.adapters", *at)
             return False
-        if field in KEYS:
+        if is_ours(str(field)):
             message = f"field {field} is another field of the body"
             self.problem("adapters", message, "write the one that takes adapters", *at)
             return False

@@ -16,7 +16,7 @@ from friendli_iac.manifest.layering import WITH_F, Checked, needs, parts, refere
 from friendli_iac.manifest.model import Declared, Manifest, Source, origins
 from friendli_iac.resources import KINDS
 from friendli_iac.resources.base import Address
-from friendli_iac.resources.spec import Spec, copied, get_path, set_path
+from friendli_iac.resources.spec import BLANK, Spec, copied, get_path, set_path
 
 
 def resolve(checked: Sequence[Checked], report: list[Problem], *, complete: bool) -> Manifest:
@@ -133,6 +133,8 @@ class _Resolver:
         for path, kind in needs(KINDS[one.address.kind].model).items():
             said = get_path(one.spec or {}, path, [])
             for name in said if isinstance(said, list) else [said]:
+                if name == BLANK:  # a plan with it is refused
+                    continue
                 if self._complete and Address(kind, name) not in self._known:
                     self._dangling(one, path, kind, name)
                 else:

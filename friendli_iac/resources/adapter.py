@@ -56,6 +56,12 @@ class AdapterField:
     field: str
     item: str | Mapping[str, str] = "route"
 
+    def lacks(self, block: Mapping[str, Any]) -> str:
+        """What an item is, and this adapter does not say; empty when it does."""
+        if not isinstance(self.item, str):
+            return ""  # a key without a value is left out
+        return "" if self._item(block) is not None else self.item
+
     def sent(self, blocks: Sequence[Mapping[str, Any]]) -> Spec:
         """`sentAdapters` for these adapters, which are blocks as Endpoints have them."""
         body: Spec = {}

@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator, Mapping
 from typing import Any, Protocol
 from urllib.parse import urlsplit
 
 from friendli_iac.errors import ApiError, AuthError, Unreachable
-from friendli_iac.resources.artifact import ArtifactVersion
 from friendli_iac.resources.automation_filter import EVENTS, fires
 from friendli_iac.resources.automation_read import place_in, read_automation, scope_of
 from friendli_iac.resources.payload import FRIENDLI, NO_FORGE, NOT_DEPLOYED, ROUTE, receiver_of
 from friendli_iac.resources.spec import Spec, get_path
 
+NAMED = 8  # aliases that a sentence spells out
 # What no expression for one alias matches.
 _NOBODYS = ("0-nobody", "nobody_0.x")
 
@@ -21,7 +22,7 @@ class AutomationsApi(Protocol):
     """What is read of W&B to find out which automations an event fires."""
 
     def automations(self, entity: str, *, fresh: bool = False) -> list[dict[str, Any]]: ...
-    def versions(self, path: str) -> list[ArtifactVersion]: ...
+    def aliases(self, path: str) -> list[str]: ...
 
 
 def covers(scope: str, place: str) -> bool:
@@ -36,6 +37,7 @@ def lint(
     there is an `api`, it is asked for live aliases and for other people's automations.
     """
     found = [*_expression(spec), *_twins(address, place, spec, every), *_receiver(spec, every)]
+    found += _secrets(spec, every)
     if api is not None:
         found += _live(api, place, spec, every)
     return tuple(found)
@@ -97,18 +99,28 @@ def _receiver(spec: Spec, every: Mapping[str, Spec]) -> Iterator[str]:
         yield f"{webhook} points elsewhere ({url}), and neither at GitHub nor at GitLab"
 
 
+def _secrets(spec: Spec, every: Mapping[str, Spec]) -> Iterator[str]:
+    """W&B's history of an automation shows what was sent, and says that it does not mask it."""
+    webhook = every.get(f"Webhook/{spec.get('webhook')}", {})
+    names = ["ACCESS_TOKEN", *(webhook.get(k) for k in ("accessTokenSecret", "signingSecret"))]
+    text = json.dumps(spec.get("payload", {}))
+    for name in dict.fromkeys(filter(None, names)):
+        if f"${{{name}}}" in text:
+            yield f"its payload holds the secret {name}: W&B's history shows payloads unmasked"
+
+
 def _live(api: AutomationsApi, place: str, spec: Spec, every: Mapping[str, Spec]) -> Iterator[str]:
     """What W&B shows: aliases that it is about, and other people's automations."""
     aliases: list[str] = []
     if place.count("/") == 2:
         try:
-            aliases = [alias for version in api.versions(place) for alias in version.aliases]
+            aliases = api.aliases(place)
         except ApiError as error:
             if isinstance(error, AuthError | Unreachable):
                 raise
         pattern = spec["trigger"].get("aliasAdded")
         if pattern and not any(_fires(spec, "aliasAdded", alias) for alias in aliases):
-            has = f"it has {', '.join(sorted(set(aliases)))}" if aliases else "it has none"
+            has = f"it has {', '.join(aliases[:NAMED])}" if aliases else "it has none"
             yield f"trigger.aliasAdded {pattern} matches no alias that {place} has now: {has}"
     if not spec.get("enabled", True):
         return

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import re
-from typing import Annotated, Any, ClassVar, Literal, Self
+from typing import Annotated, ClassVar, Literal, Self
 
 from pydantic import AfterValidator, Field, Strict, model_validator
 from pydantic_core import PydanticCustomError
 
 from friendli_iac.resources.plain import PlainLifecycle
 from friendli_iac.resources.spec import Immutable, Leaf, Local, Needs, SpecModel
-from friendli_iac.resources.values import Bool, Text
+from friendli_iac.resources.values import Bool, Json, Text
 
 LONGEST_NAME = 255  # of the schema: `CreateFilterTriggerInput`, in the sources of wandb 0.31
 
@@ -97,7 +97,7 @@ class AutomationSpec(SpecModel):
         description="With `deploys`. `direct`: W&B has Friendli roll the version out, past review "
         "and probe. `pull-request`: the repository is told, and a job there opens a pull request.",
     )
-    payload: dict[str, Any] | None = Field(
+    payload: dict[str, Json] | None = Field(
         default=None,
         description="What is sent, where it does not follow from `deploys`: a JSON object with "
         "W&B's variables, such as `${artifact_version_string}`. Written in YAML as `$${…}`.",

@@ -56,7 +56,7 @@ def adapter_advice(
     routes = adapter_routes(target)
     if routes.sent or action in ("delete", "terminate"):
         return NOTHING
-    id = observed.id if observed and action != "replace" else "ENDPOINT_ID"
+    id = observed.id if observed and action != "replace" else ""
     manual = tuple(
         _step(block, target, id)
         for block in target.get(ADAPTERS, ())
@@ -70,16 +70,17 @@ def adapter_advice(
 def _step(block: Mapping[str, Any], spec: Spec, id: str) -> Manual:
     source = block.get("huggingFace")
     values = [
+        ("Endpoint", f"{spec['name']} ({id})" if id else spec["name"]),
         ("Base model", base_of(spec) or "as it is"),
         ("LoRA adapter", source["repo"] if source else f"uploaded from {block['folder']}"),
     ]
     if source and source.get("revision"):
         values.append(("Revision", source["revision"]))
     return Manual(
-        f"attach the LoRA adapter {block['name']} to the endpoint {spec['name']}",
+        f"attach the LoRA adapter {block['name']} to {spec['name']} (Add LoRA adapter)",
         PAGE,
         (*values, ("Route", block["route"])),
-        f"apply asks {id}:{block['route']}",
+        f"apply asks {id or 'ENDPOINT_ID'}:{block['route']}",
     )
 
 

@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Collection
 from typing import Any
 
-from friendli_iac.errors import Refused
+from friendli_iac.errors import ApiError
 from friendli_iac.resources.advice import NOTHING, Advice
 from friendli_iac.resources.artifact import ARTIFACT, IDEMPOTENCY_KEY, ArtifactName
 from friendli_iac.resources.base import Action, Step
@@ -45,10 +45,10 @@ def from_artifact(spec: Spec) -> bool:
 
 
 def deploy_body(spec: Spec) -> dict[str, Any]:
-    """What the route is sent. Refused for an alias: which version it means was never found out."""
+    """What the route is sent. ApiError for an alias: which version it means was not looked up."""
     artifact = str(get_path(spec, ARTIFACT))
     if not ArtifactName.parse(artifact).is_version:
-        raise Refused(
+        raise ApiError(
             f"{artifact} is an alias, and which version it means was not looked up",
             safe="Nothing was sent.",
             next="Make a new plan.",

@@ -24,11 +24,19 @@ _ADVANCED = {
 # With `advanced`, the API wants both. Of what W&B's route made, they may not be known.
 _ALWAYS = ("tokenizer_add_special_tokens", "tokenizer_skip_special_tokens")
 # All that we send at the top of a body.
-KEYS = (
+_KEYS = (
     "projectId", "name", "instanceOptionId", "hfModelRepo", "hfModelRepoRevision",
     "uploadedModelId", "advanced", "simplescale", "autoscalingPolicy", "initialVersionComment",
     "newVersionComment",
 )  # fmt: skip
+
+
+def is_ours(path: str) -> bool:
+    """Whether a dotted path of a body is, or is in, what fields of a specification say."""
+    key, _, rest = path.partition(".")
+    if key == "advanced" and rest:
+        return rest.partition(".")[0] in _ADVANCED.values()
+    return key in _KEYS
 
 
 def body_of(spec: Spec) -> dict[str, Any]:

@@ -6,7 +6,7 @@ Which fields the API gives back, and which it does not, is from Friendli's OpenA
 
 from __future__ import annotations
 
-from typing import Annotated, Any, ClassVar, Literal, Self
+from typing import Annotated, ClassVar, Literal, Self
 
 from pydantic import AfterValidator, BeforeValidator, Field, field_validator, model_validator
 from pydantic_core import PydanticCustomError
@@ -27,7 +27,7 @@ from friendli_iac.resources.spec import (
     WriteOnly,
     leaves,
 )
-from friendli_iac.resources.values import Bool, Float, Int, Text
+from friendli_iac.resources.values import Bool, Float, Int, Json, Text
 
 
 class HuggingFaceModel(SpecModel):
@@ -287,7 +287,7 @@ class EndpointFields(SpecModel):
         "about sleep, and what is terminated or failed is restarted.",
     )
     rollout: RolloutSpec | None = None
-    suite: Annotated[Literal["none"] | dict[SUITE, Any], Local()] | None = Field(
+    suite: Annotated[Literal["none"] | dict[SUITE, Json], Local()] | None = Field(
         default=None,
         description="What is set in the web page and the API does not show, such as "
         "`{quantization: 8-bit}`; `none` when nothing is. An adopted endpoint is not updated until "

@@ -7,7 +7,7 @@ Variables are W&B's (`${…}`, its documents of webhook automations); they are p
 from __future__ import annotations
 
 from typing import Any, Literal
-from urllib.parse import urlsplit
+from urllib.parse import parse_qs, urlsplit
 
 from friendli_iac.resources.artifact import ARTIFACT
 from friendli_iac.resources.endpoint_artifact import deploy_body
@@ -17,6 +17,7 @@ VERSION = "${artifact_version_string}"
 EVENT = "friendli-iac-promote"  # what the ready-made jobs of the forges listen to
 ROUTE = "/dedicated/endpoint/wandb-artifact-create"
 
+MAIN = "main"
 FRIENDLI = "api.friendli.ai"
 # Why nothing can deploy an endpoint, and how it comes to be one that W&B deploys.
 NOT_DEPLOYED = (
@@ -28,7 +29,7 @@ NOT_DEPLOYED = (
 NO_FORGE = (
     "no payload is known for {url}, which is neither GitHub's nor GitLab's",
     "point the webhook at https://api.github.com/repos/OWNER/REPO/dispatches or at "
-    "https://gitlab.com/api/v4/projects/ID/pipeline, or write the payload out",
+    "https://gitlab.com/api/v4/projects/ID/pipeline?ref=main, or write the payload out",
 )
 
 Receiver = Literal["friendli", "github", "gitlab", ""]
@@ -43,9 +44,9 @@ def payload_of(endpoint: Spec) -> dict[str, Any]:
     return {**deploy_body(spec), "wandbArtifactVersionName": VERSION}
 
 
-def promotion_payload(receiver: Receiver, address: str) -> dict[str, Any]:
+def promotion_payload(receiver: Receiver, address: str, branch: str = MAIN) -> dict[str, Any]:
     """What tells a repository that `address` is to have another version. Hints only: the job looks
-    the version up by itself, for nothing proves who sent them.
+    the version up by itself, for nothing proves who sent them. `branch` is where GitLab runs it.
 
     - GitHub: https://docs.github.com/en/rest/repos/repos#create-a-repository-dispatch-event
     - GitLab: https://docs.gitlab.com/api/pipelines/#create-a-new-pipeline (it wants a branch)
@@ -63,7 +64,12 @@ def promotion_payload(receiver: Receiver, address: str) -> dict[str, Any]:
         {"key": f"FRIENDLI_IAC_PROMOTE_{key.upper()}", "value": value}
         for key, value in said.items()
     ]
-    return {"ref": "main", "variables": variables}
+    return {"ref": branch, "variables": variables}
+
+
+def branch_of(url: str) -> str:
+    """The branch that a webhook of GitLab says as `?ref=…`; else the one that most have."""
+    return parse_qs(urlsplit(url).query).get("ref", [MAIN])[0]
 
 
 def receiver_of(url: str) -> Receiver:

@@ -8,6 +8,7 @@ from typing import Annotated, Any, ClassVar
 
 from pydantic import Field
 
+from friendli_iac.errors import NotFound
 from friendli_iac.resources.advice import NOTHING, Advice
 from friendli_iac.resources.base import (
     Action,
@@ -133,7 +134,10 @@ class PlainKind:
         raise NotImplementedError
 
     def fetch(self, api: Any, id: str) -> Mapping[str, Any]:
-        """Nothing: the list has it all."""
+        """Nothing more: the list has it all. NotFound when this is not in it."""
+        place, rest = parted(id)
+        if id not in self.list(api, place):
+            raise NotFound(f"there is no {self.noun} {rest} in {place}", status=404)
         return {}
 
     def combine(self, id: str, fetched: Mapping[str, Any], listed: Observed) -> Observed:

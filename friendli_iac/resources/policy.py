@@ -26,7 +26,9 @@ RULES: dict[str, RuleKind] = {
     "maxReplicas": RuleKind("count", "The most replicas that an endpoint may have."),
     "allowedGpus": RuleKind("gpus", "The GPUs that endpoints may use."),
     "requirePinnedRevision": RuleKind(
-        "flag", "A model from Hugging Face is named with its full commit."
+        "flag",
+        "A model from Hugging Face is named with its full commit, and an artifact of W&B with its "
+        "version.",
     ),
     "requireLabels": RuleKind("texts", "The labels that every endpoint has."),
     "requireOwner": RuleKind("flag", "Every endpoint says whose it is, in the label `owner`."),

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import re
-from typing import Annotated
+from typing import Annotated, Any
 
-from pydantic import BeforeValidator, Field, Strict
+from pydantic import AfterValidator, BeforeValidator, Field, Strict
 from pydantic_core import PydanticCustomError
 
 
@@ -58,6 +58,18 @@ def format_duration(seconds: int) -> str:
     return text or "0s"
 
 
+def _json(value: object) -> object:
+    """`value` if JSON can say it: something else stands where a problem was reported."""
+    inner = value.values() if isinstance(value, dict) else value if isinstance(value, list) else ()
+    if value is not None and not isinstance(value, str | int | float | list | dict):
+        raise PydanticCustomError("json", "JSON has no such value")
+    for one in inner:
+        _json(one)
+    return value
+
+
+# Any value of JSON. Not pydantic's own type, whose schema refers to itself.
+Json = Annotated[Any, AfterValidator(_json)]
 Int = Annotated[int, Strict(), BeforeValidator(_number)]
 Float = Annotated[float, Strict(), BeforeValidator(_float)]
 Bool = Annotated[bool, Strict(), BeforeValidator(_boolean)]

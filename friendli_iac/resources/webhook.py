@@ -27,7 +27,7 @@ class WebhookApi(Protocol):
 
     @property
     def app_url(self) -> str: ...
-    def webhooks(self, team: str) -> list[dict[str, Any]]: ...
+    def webhooks(self, team: str, *, fresh: bool = False) -> list[dict[str, Any]]: ...
     def create_webhook(
         self, team: str, name: str, url: str, access_token: str, secret: str
     ) -> dict[str, Any]: ...
@@ -36,7 +36,7 @@ class WebhookApi(Protocol):
     ) -> None: ...
     def delete_webhook(self, id: str) -> None: ...
     def offers(self, mutation: str) -> bool | None: ...
-    def secrets(self, team: str) -> set[str] | None: ...
+    def secrets(self, team: str, *, fresh: bool = False) -> set[str] | None: ...
 
 
 class WebhookKind(PlainKind):
@@ -107,18 +107,21 @@ class WebhookKind(PlainKind):
         return found.with_(_secret_steps(api, action, before, target))
 
     def list(self, api: WebhookApi, project: str) -> dict[str, Observed]:
+        return self._listed(api, project, fresh=False)
+
+    def _listed(self, api: WebhookApi, project: str, *, fresh: bool) -> dict[str, Observed]:
         about = {
             "refused": [name for name in (EDIT, DELETE) if api.offers(name) is False],
-            "secrets": api.secrets(project),
+            "secrets": api.secrets(project, fresh=fresh),
         }
         return {
             joined(project, node["id"]): self._observed(project, node, about)
-            for node in api.webhooks(project)
+            for node in api.webhooks(project, fresh=fresh)
         }
 
     def read(self, api: WebhookApi, id: str) -> Observed:
         team, wanted = parted(id)
-        found = self.list(api, team)
+        found = self._listed(api, team, fresh=True)
         if id in found:
             return found[id]
         named = [observed for observed in found.values() if observed.name == wanted]

@@ -36,6 +36,7 @@ def _lines(told: Preview, paint: Paint) -> Iterator[str]:
     yield f"{line(told.alias)} of {line(told.path)}: {leaves} → {told.comes.version}"
     if told.unchanged:
         yield paint("It has the alias already: W&B sends nothing until it is taken away.", "yellow")
+        return
     yield from _metrics(told)
     yield ""
     firing = [one for one in told.firings if one.enabled]
@@ -47,10 +48,14 @@ def _lines(told: Preview, paint: Paint) -> Iterator[str]:
         said = f"! more than one of them deploys {', '.join(twice)}: each is carried out"
         yield paint(f"  {said}", "yellow")
     for address, plan in told.plans.items():
+        if plan.serial == 0:
+            yield ""
+            said = "! nothing is applied yet: the idempotencyKey will have another lineage in it"
+            yield paint(said, "yellow")
         yield ""
         yield f"What follows for {address}:"
         yield ""
-        yield render_plan(plan, paint=paint).rstrip("\n")
+        yield render_plan(plan, paint=paint, only_look=True).rstrip("\n")
 
 
 def _firing(one: Firing, comes: ArtifactVersion, paint: Paint) -> Iterator[str]:
@@ -81,7 +86,7 @@ def _metrics(told: Preview) -> Iterator[str]:
     if not rows:
         yield "neither has metrics"
         return
-    left = told.leaves.version if told.leaves else ""
+    left = told.leaves.version if told.leaves else "-"
     table = [("", left, told.comes.version)]
     table += [(line(name), _shown(old), _shown(new)) for name, old, new in rows[:MOST]]
     widths = [max(len(row[n]) for row in table) for n in range(3)]
@@ -94,7 +99,7 @@ def _metrics(told: Preview) -> Iterator[str]:
 
 def compared(told: Preview) -> list[tuple[str, float | None, float | None]]:
     """The metrics of the version that leaves and of the one that comes, by name."""
-    old = _numbers(told.leaves) if told.leaves and not told.unchanged else {}
+    old = _numbers(told.leaves) if told.leaves else {}
     new = _numbers(told.comes)
     return [(name, old.get(name), new.get(name)) for name in sorted({*old, *new})]
 

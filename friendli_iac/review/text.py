@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 
 from friendli_iac.core.plan import Plan
 from friendli_iac.review import words
@@ -23,9 +24,15 @@ def plain(text: str, colour: str) -> str:
     return text
 
 
-def render(plan: Plan, *, reads: int | None = None, paint: Paint = plain) -> str:
-    """The whole plan: header, one block a resource, and the summary as the last lines."""
+def render(
+    plan: Plan, *, reads: int | None = None, paint: Paint = plain, only_look: bool = False
+) -> str:
+    """The whole plan: header, one block a resource, and the summary as the last lines. `only_look`:
+    nobody is to apply just this.
+    """
     told = review(plan)
+    if only_look:
+        told = replace(told, digest="", next="")
     lines = [f"Plan for {told.place}"]
     if reads is not None:
         lines.append(f"{reads} read{'s' * (reads != 1)}, 0 writes, nothing woken")

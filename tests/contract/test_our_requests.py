@@ -7,13 +7,18 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
-from friendli.core.models import EndpointAdvancedConfig, EndpointSimplescaleConfig
+from friendli.core.models import (
+    AcceleratorRequirement,
+    EndpointAdvancedConfig,
+    EndpointSimplescaleConfig,
+)
 from friendli.core.models.autoscalingpolicy import AutoscalingPolicy
 from friendli.friendli import SyncFriendli
 
 from friendli_iac.clients.friendli import FriendliApi
 from friendli_iac.clients.http import Http
 from friendli_iac.emulator import Emulator
+from friendli_iac.resources.base import Step
 from friendli_iac.resources.endpoint import ENDPOINT
 from friendli_iac.resources.endpoint_spec import EndpointSpec
 from friendli_iac.resources.spec import canonical
@@ -124,6 +129,45 @@ def test_update(case: str, emulator: Emulator, ours: FriendliApi, sdk: SyncFrien
             advanced=ADVANCED,
             new_version_comment="why",
             **said,
+        ),
+    )
+
+
+@pytest.mark.parametrize("step", ["create", "rollout"])
+def test_deploy_an_artifact(
+    step: Step, emulator: Emulator, ours: FriendliApi, sdk: SyncFriendli
+) -> None:
+    wandb = {"artifact": "acme/wandb-registry-model/chat:v7", "idempotencyKey": "friendli-iac/x"}
+    spec = specification({"model": {"wandb": wandb}, "autoscaling": SCALED})
+    same(
+        emulator,
+        lambda: ENDPOINT.send(ours, step, id="dep1", spec=spec, comment="why", key="k"),
+        lambda: sdk.dedicated.endpoint.wandb_artifact_create(
+            wandb_artifact_version_name=wandb["artifact"],
+            name="chat",
+            project_id="p1",
+            idempotency_key=wandb["idempotencyKey"],
+            accelerator=AcceleratorRequirement(type="NVIDIA H100", count=2),
+            autoscaling_policy=POLICY,
+        ),
+    )
+
+
+def test_an_update_says_nothing_of_an_artifact(
+    emulator: Emulator, ours: FriendliApi, sdk: SyncFriendli
+) -> None:
+    model = {"wandb": {"artifact": "acme/wandb-registry-model/chat:v7"}}
+    spec = specification({"model": model, "autoscaling": SCALED})
+    same(
+        emulator,
+        lambda: ENDPOINT.send(ours, "update", id="dep1", spec=spec, comment="why", key="k"),
+        lambda: sdk.dedicated.endpoint.update(
+            endpoint_id="dep1",
+            name="chat",
+            instance_option_id="zfTutSiLn0Hq",
+            advanced=ADVANCED,
+            new_version_comment="why",
+            autoscaling_policy=POLICY,
         ),
     )
 

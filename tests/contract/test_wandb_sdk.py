@@ -13,7 +13,7 @@ import pytest
 from friendli_iac.emulator import Emulator
 
 from ..wandb_client import CHAT, CREATE, DEPLOY, connect, scope_id, trigger
-from ..wandb_sdk import new_version, official_sdk
+from ..wandb_sdk import official_sdk, put_alias
 
 MODEL = "acme/models/chat"  # where the versions of CHAT were logged
 PAYLOAD = {"wandbArtifactVersionName": "${artifact_version_string}", "idempotencyKey": "k"}
@@ -285,9 +285,9 @@ def test_an_alias_is_added_moved_and_removed(emulator: Emulator, sdk: Any, webho
     def aliases() -> dict[str, list[str]]:
         return {one["version"]: one["aliases"] for one in emulator.wandb.versions(CHAT)}
 
-    first = new_version(sdk, f"{CHAT}:v0", "staging")
+    first = put_alias(sdk, f"{CHAT}:v0", "staging")
     assert aliases() == {"v0": ["staging"], "v1": ["production"], "v2": ["latest"]}
-    new_version(sdk, f"{CHAT}:v2", "production")
+    put_alias(sdk, f"{CHAT}:v2", "production")
     assert aliases() == {"v0": ["staging"], "v1": [], "v2": ["latest", "production"]}
     first.aliases.remove("staging")
     first.save()
@@ -306,7 +306,7 @@ def test_an_alias_that_is_there_already_is_not_sent(
 ) -> None:
     promoting(sdk, webhook)
     emulator.clear_requests()
-    new_version(sdk, f"{CHAT}:v1", "production")
+    put_alias(sdk, f"{CHAT}:v1", "production")
     assert "mutation addAliases" not in [one["graphql"] for one in emulator.requests]
     assert emulator.wandb.deliveries == []
 

@@ -17,6 +17,7 @@ from . import (  # noqa: F401
     deletion,
     drift,
     failures,
+    registry,
     reviewing,
     rollouts,
     saved_plans,

@@ -113,7 +113,7 @@ class Scene:
 
     def _requests(self) -> list[str]:
         """Reads counted, for their order tells nothing; writes in order, with their bodies."""
-        requests = self.emulator.requests
+        asked, requests = _apart(self.emulator.requests)
         reads = [r for r in requests if r["method"] == "GET"]
         refused = [r for r in reads if r["status"] not in (200, 404)]
         if refused:  # which others had been sent by then is a matter of chance
@@ -121,6 +121,7 @@ class Scene:
         else:
             counts = sorted(Counter(r["path"] for r in reads).items())
             lines = [f"> {count} x GET {path}" for path, count in counts]
+        lines += [f"> W&B is asked {', '.join(sorted(asked))}"] * bool(asked)
         for request in requests:
             if request["method"] == "GET":
                 continue
@@ -129,6 +130,26 @@ class Scene:
             if request["body"]:
                 lines += [f">   {line}" for line in _body(request["body"])]
         return lines
+
+
+def _apart(requests: list[dict[str, Any]]) -> tuple[set[str], list[dict[str, Any]]]:
+    """The names of the queries to W&B, and all other requests; of what changes something in W&B,
+    the name and the values. How often is a matter of time: lists are kept for a second.
+    """
+    asked: set[str] = set()
+    others = []
+    for request in requests:
+        if request["path"] != "/graphql":
+            others.append(request)
+            continue
+        found = re.search(r"\b(query|mutation) (\w+)", request["body"]["query"])
+        assert found, request
+        if found[1] == "query":
+            asked.add(found[2])
+        else:
+            values = request["body"]["variables"]
+            others.append({**request, "path": f"/graphql {found[2]}", "body": values})
+    return asked, others
 
 
 def _stream(mark: str, text: str) -> list[str]:

@@ -2,7 +2,7 @@
 
 It has teams, registries, collections, artifact versions and their aliases, webhooks and
 automations. `schema.graphql` lists all that can be asked. The shapes are those that the official
-SDK (wandb 0.29 to 0.31) asks for; what is inferred says so where it is. Moving an alias fires the
+SDK (wandb 0.31) asks for; what is inferred says so where it is. Moving an alias fires the
 automations that match: the webhook is called over HTTP, if its host is allowed.
 
 - `Authorization: Basic base64("api:" + KEY)` or `Bearer KEY`, with a key of at least 40 characters.

@@ -3,6 +3,7 @@
 import json
 import re
 from collections.abc import Iterator
+from urllib.parse import urlsplit
 
 from .filters import parse_filter
 from .records import MATCH_ALL, Automation, Json, Secret, Webhook
@@ -260,5 +261,9 @@ def _known(sent: Json) -> Json:
 def _check_webhook(record: Webhook) -> None:
     if len(record.name) > 64 or not _WEBHOOK_NAME.fullmatch(record.name):
         raise Refused(400, f"invalid integration name {record.name!r}")
-    if not re.match(r"https?://[^/\s]", record.url):
+    try:
+        parts = urlsplit(record.url)
+    except ValueError as error:
+        raise Refused(400, f"invalid URL {record.url!r}: {error}") from error
+    if parts.scheme not in ("http", "https") or not parts.netloc:
         raise Refused(400, f"invalid URL {record.url!r}")

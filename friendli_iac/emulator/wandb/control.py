@@ -230,7 +230,7 @@ class WandbControl(Switches):
     # The whole
 
     def state(self) -> Json:
-        """Everything, but for the values of secrets: switches, world and deliveries."""
+        """Switches, the world without the values of secrets, and deliveries as they were sent."""
         with self._registry.store.lock:
             world = self._registry.world.to_json()
             for entity in world["entities"].values():

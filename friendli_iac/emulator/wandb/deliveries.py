@@ -173,6 +173,6 @@ class Deliveries:
             answer = client.post(
                 str(address), content=delivery["raw"].encode(), headers=delivery["headers"]
             )
-        except httpx.HTTPError as error:
+        except (httpx.HTTPError, httpx.InvalidURL, ValueError) as error:
             return {"response": f"{type(error).__name__}: {error}"}
         return {"status": answer.status_code, "response": as_json(answer.text)}

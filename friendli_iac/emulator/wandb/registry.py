@@ -232,6 +232,8 @@ class Registry:
         collection.members[index] = None
         for alias in collection.aliases_of(index):
             del collection.aliases[alias]
+        if "latest" not in collection.aliases and (left := self.memberships(collection)):
+            collection.aliases["latest"] = max(left)
         self.fire(Event("UNLINK_ARTIFACT", collection, artifact, index, author=author))
         self.save()
 

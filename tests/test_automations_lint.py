@@ -1,0 +1,152 @@
+"""What is doubtful of automations: `validate` says what the manifests show, and `plan` what W&B
+shows, too.
+"""
+
+from __future__ import annotations
+
+import pytest
+
+from friendli_iac.emulator import Emulator
+
+from .harness import Project
+from .wandb_manifests import CHAT, DEPLOY, ENDPOINT, GITHUB, automation, team, webhook
+
+DIRECT = "deploys: chat\n  promotion: direct"
+PULL = "deploys: chat\n  promotion: pull-request"
+
+
+def warned(project: Project) -> str:
+    """The warnings of a plan, one a line."""
+    result = project.run("plan")
+    assert result.code == 0, result
+    return "\n".join(line for line in result.out.splitlines() if line.startswith("    ! "))
+
+
+def doubts(project: Project) -> str:
+    """What `validate` warns of, in one line each."""
+    result = project.run("validate")
+    assert result.code == 0, result
+    return "\n".join(line for line in result.err.splitlines() if "doubtful" in line)
+
+
+def test_nothing_is_said_of_what_is_as_it_should_be(emulator: Emulator, project: Project) -> None:
+    team(emulator)
+    project.write(webhook() + automation())
+    assert doubts(project) == ""
+    assert warned(project) == ""
+
+
+@pytest.mark.parametrize(
+    ("document", "says"),
+    [
+        (automation(more="  enabled: false\n"), "it is disabled"),
+        (automation(trigger="aliasAdded: production"), "is not anchored"),
+        (automation(trigger='aliasAdded: "^production"'), "write ^production$"),
+        (automation(trigger='aliasAdded: ".*"'), "matches every alias"),
+        (automation(trigger='aliasAdded: "^.*$"'), "matches every alias"),
+        (automation(trigger='tagAdded: ".+"'), "matches every tag"),
+        (automation(sends="payload: {k: 'x $${ACCESS_TOKEN}'}"), "the secret ACCESS_TOKEN"),
+        (automation(sends="payload: {k: ['$${HMAC}']}"), "the secret HMAC"),
+        (automation() + automation("second"), "would fire WebhookAutomation/second, too"),
+        (
+            automation() + automation("wide", scope="team: acme", trigger='aliasAdded: "^prod"'),
+            "would fire WebhookAutomation/wide, too",
+        ),
+        (
+            automation(trigger="artifactLinked: true")
+            + automation("all", scope="project: acme/wandb-registry-model",
+                         trigger="artifactLinked: true"),
+            "would fire WebhookAutomation/all, too",
+        ),
+    ],
+)  # fmt: skip
+def test_what_manifests_show(
+    emulator: Emulator, project: Project, document: str, says: str
+) -> None:
+    project.write(webhook() + document)
+    told = doubts(project)
+    assert says in told
+    assert "WebhookAutomation/promote" in told
+    assert not emulator.requests
+    team(emulator)
+    emulator.wandb.tag(CHAT, "v0", "good")
+    assert says in warned(project)
+
+
+@pytest.mark.parametrize(
+    "document",
+    [
+        automation("second", trigger='aliasAdded: "^staging$"'),
+        automation("second", scope="collection: acme/wandb-registry-model/code"),
+        automation("second", trigger='tagAdded: "^production$"'),
+        automation("second", more="  enabled: false\n"),
+    ],
+)
+def test_two_that_no_event_fires_together_are_no_matter(project: Project, document: str) -> None:
+    project.write(webhook() + automation() + document)
+    assert "too" not in doubts(project)
+
+
+@pytest.mark.parametrize(
+    ("url", "sends", "says"),
+    [
+        ("https://example.com/hook", DIRECT, "points elsewhere (https://example.com/hook)"),
+        (DEPLOY.replace("api.friendli.ai", "evil.example"), DIRECT, "points elsewhere"),
+        (GITHUB, DIRECT, "points elsewhere"),
+        (DEPLOY, PULL + "\n  payload: {mine: 1}", "neither at GitHub nor at GitLab"),
+    ],
+)
+def test_a_webhook_that_points_elsewhere(project: Project, url: str, sends: str, says: str) -> None:
+    project.write(webhook(url=url) + ENDPOINT + automation(sends=sends))
+    assert says in doubts(project)
+
+
+@pytest.mark.parametrize(("url", "sends"), [(DEPLOY, DIRECT), (GITHUB, PULL)])
+def test_a_webhook_that_points_where_it_should(project: Project, url: str, sends: str) -> None:
+    project.write(webhook(url=url) + ENDPOINT + automation(sends=sends))
+    assert doubts(project) == ""
+
+
+def test_an_alias_that_is_nowhere(emulator: Emulator, project: Project) -> None:
+    team(emulator)
+    project.write(webhook() + automation(trigger='aliasAdded: "^produktion$"'))
+    told = warned(project)
+    assert "matches no alias" in told
+    assert "latest, production" in told
+    assert doubts(project) == ""  # only W&B shows it
+    emulator.wandb.log("acme/plain/new")
+    emulator.wandb.remove_alias("acme/plain/new", "latest")
+    project.write(webhook() + automation(scope="collection: acme/plain/new"))
+    assert "it has none" in warned(project)
+
+
+def test_automations_of_others(emulator: Emulator, project: Project) -> None:
+    team(emulator)
+    put = emulator.wandb.add_raw_automation
+    id = emulator.wandb.add_webhook("acme", "theirs", "https://example.com")
+    project.write(webhook() + automation())
+    put(CHAT, "off", webhook=id, enabled=False)
+    put("acme", "staging", webhook=id, event_filter='{"alias":{"$eq":"staging"}}')
+    put("acme", "tags", webhook=id, event_type="ADD_ARTIFACT_TAG")
+    put("acme", "strange", webhook=id, event_filter='{"size":{"$gt":1}}')
+    assert warned(project) == ""
+    put("acme", "every", webhook=id)
+    put("acme/wandb-registry-model", "either", webhook=id,
+        event_filter='{"$or":[{"alias":{"$in":["x","production"]}},{"alias":"y"}]}')  # fmt: skip
+    told = warned(project)
+    assert "the automation 'every' of acme, too, which is not ours" in told
+    assert "the automation 'either' of acme/wandb-registry-model, too" in told
+    assert len(told.splitlines()) == 2
+    # Ours are no others, once they are there.
+    assert project.apply().code == 0
+    project.write(webhook() + automation(more="  description: x\n"))
+    assert "'promote'" not in warned(project)
+
+
+def test_what_stays_as_it_is_is_told_as_a_note(emulator: Emulator, project: Project) -> None:
+    team(emulator)
+    project.write(webhook() + automation(more="  enabled: false\n"))
+    assert project.apply().code == 0
+    shown = project.run("plan")
+    assert "No changes." in shown.out
+    assert "WebhookAutomation/promote: it is disabled" in shown.out
