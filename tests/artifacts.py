@@ -15,7 +15,6 @@ from friendli_iac.engine.linking import Linker
 from friendli_iac.manifest import find_project, load_manifest
 
 from .harness import Project, engine_for
-from .rollouts import ALL
 
 CHAT = "acme/wandb-registry-model/chat"
 DEPLOY = "POST /dedicated/endpoint/wandb-artifact-create"
@@ -31,6 +30,31 @@ spec:
   autoscaling: {scaling}
 """
 SCALING = "{minReplicas: 1, maxReplicas: 2, cooldown: 5m}"
+
+
+WEBHOOK = """\
+---
+apiVersion: friendli-iac/v1
+kind: Webhook
+metadata: {name: friendli-deploy}
+spec:
+  team: acme
+  url: "https://api.friendli.ai/dedicated/endpoint/wandb-artifact-create"
+  accessTokenSecret: FRIENDLI_TOKEN
+"""
+AUTOMATION = """\
+---
+apiVersion: friendli-iac/v1
+kind: WebhookAutomation
+metadata: {name: promote-chat}
+spec:
+  collection: acme/wandb-registry-model/chat
+  trigger: {aliasAdded: "^production$"}
+  webhook: friendli-deploy
+  deploys: chat
+  promotion: direct
+"""
+ALL = WEBHOOK + AUTOMATION
 
 
 def deployed(
@@ -93,7 +117,7 @@ def apply(
         engine.linker = Linker((artifacts,), watches=(artifacts,))
         done = engine.apply(
             lambda plan: plan(wishes, Selection()),
-            ApplyOptions(allow_destroy=ALL, **options),
+            ApplyOptions(allow_destroy=frozenset({"*"}), **options),
             approve,
         )
     held = any(change.held for change in done.plan.changes)

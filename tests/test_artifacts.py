@@ -39,6 +39,7 @@ def test_an_alias_is_shown_and_locked(world: Project, emulator: Emulator) -> Non
     line = f"production → v1, digest {digest[:12]}…, logged by run-1 with eval/accuracy 0.91"
     assert line in planned.out
     assert f"model.wandb.artifact     {CHAT}:v1" in planned.out
+    assert "unpinned artifact: the manifest says" in planned.out
     assert writes(emulator) == []
 
 
@@ -68,6 +69,7 @@ def test_an_alias_that_moved_is_a_rollout(world: Project, emulator: Emulator) ->
     assert "production has moved" in planned.out
     assert "production → v2" in planned.out
     assert "RUNNING v0 → v1" in planned.out
+    assert "while rolling: up to +$7.80" in planned.out
     emulator.clear_requests()
     assert world.apply().code == 0
     assert writes(emulator) == [DEPLOY]

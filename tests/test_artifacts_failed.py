@@ -6,8 +6,8 @@ import pytest
 
 from friendli_iac.emulator import Emulator
 
-from .artifacts import CHAT, DEPLOY, apply, artifact_of, bodies, deployed, registry
-from .harness import Project, writes
+from .artifacts import ALL, CHAT, DEPLOY, apply, artifact_of, bodies, deployed, registry
+from .harness import TOKEN, Project, writes
 from .rollouts import live, outcomes, resource
 
 MEMORY = "INFERENCE_ENGINE_MEMORY_ERROR"
@@ -69,6 +69,28 @@ def test_an_update_that_fails_after_it_leaves_the_new_artifact(
     emulator.clear_requests()
     assert apply(project, emulator, with_batch(32))[0] == 5
     assert writes(emulator) == []
+
+
+def test_where_an_automation_moves_it_only_what_we_sent_is_held_off(
+    project: Project, emulator: Emulator, id: str
+) -> None:
+    emulator.wandb.set_secret("acme", "FRIENDLI_TOKEN", TOKEN)
+    emulator.set_durations(create=0, update=0, restart=0, terminate=0, wake=0)
+    project.write(with_batch(64) + ALL)
+    assert project.apply().code == 0
+    emulator.wandb.move_alias(CHAT, "production", "v2")
+    emulator.wandb.wait()
+    assert artifact_of(emulator) == "v2"
+    emulator.fail_next_rollout(id, f"down:{MEMORY}")
+    project.write(with_batch(32) + ALL)
+    assert project.apply().code == 10
+    assert resource(project)["pin"]["bad"] == {"engine.maxBatchSize": 32}
+    assert (artifact_of(emulator), batch(emulator)) == ("v2", 64)
+    emulator.clear_requests()
+    assert project.apply().code == 5
+    project.write(with_batch(64) + ALL)
+    assert project.apply().code == 0
+    assert [one for one in writes(emulator) if "endpoint" in one] == []
 
 
 def test_a_first_version_that_fails_is_ended(project: Project, emulator: Emulator) -> None:

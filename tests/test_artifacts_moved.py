@@ -6,32 +6,19 @@ import pytest
 
 from friendli_iac.emulator import Emulator
 
-from .artifacts import CHAT, DEPLOY, artifact_of, bodies, deployed, registry
+from .artifacts import (
+    ALL,
+    AUTOMATION,
+    CHAT,
+    DEPLOY,
+    WEBHOOK,
+    artifact_of,
+    bodies,
+    deployed,
+    registry,
+)
 from .harness import TOKEN, Project, writes
 
-WEBHOOK = """\
----
-apiVersion: friendli-iac/v1
-kind: Webhook
-metadata: {name: friendli-deploy}
-spec:
-  team: acme
-  url: "https://api.friendli.ai/dedicated/endpoint/wandb-artifact-create"
-  accessTokenSecret: FRIENDLI_TOKEN
-"""
-AUTOMATION = """\
----
-apiVersion: friendli-iac/v1
-kind: WebhookAutomation
-metadata: {name: promote-chat}
-spec:
-  collection: acme/wandb-registry-model/chat
-  trigger: {aliasAdded: "^production$"}
-  webhook: friendli-deploy
-  deploys: chat
-  promotion: direct
-"""
-ALL = WEBHOOK + AUTOMATION
 MOVER = "WebhookAutomation/promote-chat"
 NOTE = f"was moved by {MOVER}; the artifact cannot be read back (unverified)"
 

@@ -128,6 +128,7 @@ def test_another_scope_needs_another_automation(emulator: Emulator, applied: Pro
         '{"$or":[{"$and":[{"alias":{"$regex":"^production$"}}]}]}',
         '{"alias":{"$eq":"production"}}',
         '{"$and":[{"$or":[{"alias":"production"}]}]}',
+        '{"$and":[{"$and":[]},{"alias":{"$eq":"production"}}]}',
     ],
 )
 def test_one_filter_in_other_words_is_no_difference(

@@ -101,6 +101,12 @@ def test_a_webhook_that_points_elsewhere(project: Project, url: str, sends: str,
     assert says in doubts(project)
 
 
+def test_a_webhook_without_a_token(project: Project) -> None:
+    bare = webhook().replace("accessTokenSecret: TOKEN, ", "")
+    project.write(bare + ENDPOINT + automation(sends=DIRECT))
+    assert "Webhook/deploy names no accessTokenSecret" in doubts(project)
+
+
 @pytest.mark.parametrize(("url", "sends"), [(DEPLOY, DIRECT), (GITHUB, PULL)])
 def test_a_webhook_that_points_where_it_should(project: Project, url: str, sends: str) -> None:
     project.write(webhook(url=url) + ENDPOINT + automation(sends=sends))

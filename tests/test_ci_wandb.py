@@ -34,7 +34,8 @@ case "$2" in list) cat {folder}/open ;; create) echo 1 >{folder}/open ;; esac
 """
 HOSTILE = (
     {"address": "$(touch pwned)", "alias": "production"},
-    {"address": "--emulator", "alias": "production"},
+    {"address": "--emulator Endpoint/chat", "alias": "production"},
+    {"address": "--dry-run", "alias": "production"},
     {"address": "Endpoint/chat", "alias": "production; touch pwned #"},
     {"address": "Endpoint/chat", "alias": "`touch pwned`\nx"},
     {},

@@ -18,6 +18,7 @@ from friendli_iac.errors import SettleError
 from friendli_iac.manifest.model import Declared
 from friendli_iac.resources.base import NEW_VERSION
 
+from . import artifacts
 from .crash.world import wish, wishes
 from .harness import (
     FAST,
@@ -209,18 +210,26 @@ def test_an_answer_that_is_too_slow_is_not_waited_for_and_not_lost(
     assert names(emulator) == ["a"]
 
 
-@pytest.mark.parametrize("batches", [(64,), (64, 128)], ids=["create", "update"])
+LATE = {
+    "create": ("POST", CREATE, [endpoint(batch=64)]),
+    "update": ("PUT", "", [endpoint(batch=64), endpoint(batch=128)]),
+    "rollout": ("POST", ARTIFACT, [artifacts.deployed("v0"), artifacts.deployed("v1")]),
+}
+
+
+@pytest.mark.parametrize("step", LATE)
 def test_an_effect_that_comes_after_its_client_gave_up_is_awaited(
-    project: Project, emulator: Emulator, batches: tuple[int, ...]
+    project: Project, emulator: Emulator, step: str
 ) -> None:
     """On the machine's own clock: the request takes effect later than the first look for it."""
-    *before, batch = batches
-    for other in before:
-        project.write(endpoint(batch=other))
+    method, path, (*before, wanted) = LATE[step]
+    artifacts.registry(emulator)
+    for text in before:
+        project.write(text)
         assert project.apply().code == 0
-    project.write(endpoint(batch=batch))
+    project.write(wanted)
     emulator.clear_requests()
-    emulator.fault("PUT" if before else "POST", "", kind="latency", seconds=0.6, when="before")
+    emulator.fault(method, path, kind="latency", seconds=0.6, when="before")
     with mock.patch.object(http, "READ_TIMEOUT", 0.2):
         done = project.apply("--settle-grace", "5s")
     assert done.code == 0, done

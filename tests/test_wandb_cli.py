@@ -116,7 +116,15 @@ def test_a_preview_tells_it_all_and_sends_nothing(project: Project, applied: Emu
         "while rolling: up to +$7.80",
     ):
         assert said in told.out, told.out
-    for absent in ("_step", "not applied yet", "movedBy", "--approved", TOKEN, WANDB_KEY):
+    for absent in (
+        "_step",
+        "not applied yet",
+        "otherwise",
+        "movedBy",
+        "--approved",
+        TOKEN,
+        WANDB_KEY,
+    ):
         assert absent not in told.out
     assert writes(applied) == []
 
@@ -167,10 +175,14 @@ def test_what_does_not_fire_is_told(project: Project, applied: Emulator) -> None
     same = preview(project, "--to", "v1")
     assert "It has the alias already: W&B sends nothing" in same.out
     assert "fires" not in same.out
+    data = preview(project, "--to", "v1", "--format", "json").json
+    assert (data["unchanged"], data["plans"]) == (True, {})
     project.write(ALL.replace("promotion: direct", "promotion: direct\n  enabled: false"))
     assert project.apply().code == 0
+    project.write(ALL)
     off = preview(project)
     assert "0 automations fire" in off.out
+    assert "the manifests want it otherwise" in off.out
     assert "DISABLED: it does not fire" in off.out
     assert "UPDATE" not in off.out
 

@@ -271,6 +271,16 @@ def test_lists_are_whole_or_none(emulator: Emulator, api: WandbApi) -> None:
     assert "nobody" in str(caught.value)
 
 
+def test_a_list_that_is_told_in_part_is_none_and_is_not_asked_for_again(
+    emulator: Emulator, api: WandbApi
+) -> None:
+    error = {"message": "scope is gone", "path": ["scope", "triggers", "edges", 0]}
+    emulator.fault("POST", "query", status=200, body={"data": {"scope": None}, "errors": [error]})
+    with pytest.raises(ApiError, match="scope is gone"):
+        api.automations("acme")
+    assert queries(emulator, "query") == 1
+
+
 def test_an_older_server_lists_by_project(emulator: Emulator, api: WandbApi) -> None:
     emulator.wandb.log(CHAT)
     emulator.wandb.add_raw_automation(CHAT, "one", action_type="NO_OP", config={})

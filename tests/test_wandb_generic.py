@@ -104,6 +104,7 @@ def test_what_is_given_up_is_taken_in_again_under_its_name(
     for address, name in ((HOOK, "acme:deploy"), (AUTOMATION, f"{CHAT}:promote-chat")):
         taken = project.run("import", address, name)
         assert taken.code == 0, taken
+    assert project.run("plan").code == 0, "what hides settings is the web page of an endpoint alone"
     again = project.run("import", "Webhook/twin", "acme:deploy")
     assert (again.code, f"already, as {HOOK}" in again.err) == (5, True), again
     assert writes(world) == []

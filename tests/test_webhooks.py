@@ -9,7 +9,7 @@ import pytest
 from friendli_iac.emulator import Emulator
 
 from .harness import FAST, Project, Result, endpoint, writes
-from .wandb_manifests import DEPLOY, team, webhook
+from .wandb_manifests import DEPLOY, automation, team, webhook
 
 EDIT, DELETE = "updateGenericWebhookIntegration", "deleteIntegration"
 CREATED = ["mutation createGenericWebhookIntegration"]
@@ -297,10 +297,12 @@ def test_a_step_by_hand_keeps_nothing_else_back(emulator: Emulator, project: Pro
     team(emulator)
     project.write(webhook("a") + webhook("b"))
     assert project.apply().code == 0
-    project.write(webhook("a", url=OTHER) + webhook("b") + webhook("c"))
+    calls = automation(calls="a")  # it waits for what is left to a person
+    project.write(webhook("a", url=OTHER) + webhook("b") + webhook("c") + calls)
     result = project.apply()
     assert result.code == 11, result
     assert [one["name"] for one in emulator.wandb.webhooks("acme")] == ["a", "b", "c"]
+    assert len(emulator.wandb.automations("acme")) == 1
 
 
 # --- which W&B ---

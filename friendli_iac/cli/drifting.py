@@ -70,7 +70,7 @@ def drift(console: Console, /, format_: str, parallelism: int, **options: Any) -
             routes=options["routes"],
         )  # fmt: skip
         found = find_drift(session.engine(Lines(console), parallelism), question)
-        reads = session.http.count if session.http else 0
+        reads = session.sent
     _print(console, found, format_, reads)
     return 2 if found.differs else 0
 

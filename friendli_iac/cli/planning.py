@@ -155,7 +155,7 @@ def made_plan(session: Session, reading: Reading, context: click.Context) -> tup
     )
     if session.console.events:
         session.console.events.plan(made)
-    return made, session.http.count if session.http else 0
+    return made, session.sent
 
 
 def code_of(plan: Plan, detailed: bool) -> int:

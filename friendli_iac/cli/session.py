@@ -96,6 +96,12 @@ class Session:
         return made
 
     @property
+    def sent(self) -> int:
+        """How many requests were sent by now, to either API."""
+        asked = self.__dict__.get("wandb")  # nobody else has need of it
+        return (self.http.count if self.http else 0) + (asked.count if asked else 0)
+
+    @property
     def chosen(self) -> Environment | None:
         """What the settings say of the environment; None in a project without any."""
         return self.project.environments.get(self.environment)

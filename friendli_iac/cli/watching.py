@@ -113,7 +113,8 @@ def status(
     from friendli_iac.cli.progress import Lines
     from friendli_iac.cli.session import opened
     from friendli_iac.engine.status import look_at
-    from friendli_iac.review.status import render, to_json
+    from friendli_iac.review.status import render
+    from friendli_iac.review.status_json import to_json
 
     if watch and format_ == "json":
         raise UsageError(

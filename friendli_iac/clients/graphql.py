@@ -11,7 +11,7 @@ import json
 import re
 import threading
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import httpx
@@ -33,7 +33,7 @@ Data = dict[str, Any]
 
 
 class GraphQL(Http):
-    """One server. `forbidden` says what to do when it does not let us."""
+    """One server, which threads share."""
 
     def __init__(
         self,
@@ -61,11 +61,14 @@ class GraphQL(Http):
     def query(self, document: str, variables: Mapping[str, Any] | None = None) -> Data:
         """What a query comes to. Raises ApiError and its children."""
         body = self._body(document, variables)
-        return self._repeated(lambda: self._data(self._once("POST", PATH, None, body, {})))
+        return self._repeated(lambda: self._data(self._once("POST", PATH, None, body, {}), ()))
 
     def mutate(self, document: str, variables: Mapping[str, Any]) -> Data:
         """Sends a mutation, once. Unreachable: whether it took effect is not known."""
-        return self._data(self.send("POST", PATH, self._body(document, variables)))
+        answer = self.send("POST", PATH, self._body(document, variables))
+        # Below the field of the mutation: that one was carried out, and is told in part.
+        done = [error for error in _errors(answer) if len(error.get("path") or ()) > 1]
+        return self._data(answer, done)
 
     @property
     def _operation(self) -> str:
@@ -80,12 +83,12 @@ class GraphQL(Http):
             "operationName": self._operation or None,
         }
 
-    def _data(self, answer: Data) -> Data:
+    def _data(self, answer: Data, done: Sequence[Data]) -> Data:
+        """`done` are errors after which it is not known what took effect."""
         data, errors = answer.get("data"), _errors(answer)
+        if done:
+            raise Unreachable(self._message(errors), method="POST", path=PATH)
         if errors:
-            below = any(len(error.get("path") or ()) > 1 for error in errors)
-            if below:  # the field itself was carried out, or is told in part
-                raise Unreachable(self._message(errors), method="POST", path=PATH)
             raise self._refused(200, errors)
         if not isinstance(data, dict):
             raise Unreachable(

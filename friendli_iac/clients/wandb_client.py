@@ -76,6 +76,11 @@ class Connection:
         """Where people see it."""
         return self.settings.app_url
 
+    @property
+    def count(self) -> int:
+        """How many requests were sent."""
+        return self._client.count if self._client else 0
+
     def close(self) -> None:
         """Closes the connections."""
         if self._client:

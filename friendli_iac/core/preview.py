@@ -16,13 +16,17 @@ from friendli_iac.resources.payload import Receiver, receiver_of
 from friendli_iac.resources.payload_values import alias_added, filled
 from friendli_iac.resources.spec import Spec, get_path
 
+_SAID = ("trigger", "payload", "enabled")  # what of an automation decides what happens
+
 
 @dataclass(frozen=True)
 class Firing:
     """An automation that the event fires. `address` is ours, empty for somebody else's; `url` where
-    it sends to; `payload` with its variables filled in. `live`: it is in W&B, and not only in the
-    manifests. `certain`: its filter says nothing that cannot be told here. `deploys` is the address
-    of the endpoint that another version comes to, empty where it is none of ours.
+    it sends to; `payload` with its variables filled in. `deploys` is the address of the endpoint
+    that another version comes to, empty where it is none of ours.
+
+    `live`: it is in W&B, and not only in the manifests; `changed`: those want it otherwise, and
+    were not applied. `certain`: its filter says nothing that cannot be told here.
     """
 
     name: str
@@ -32,6 +36,7 @@ class Firing:
     receiver: Receiver
     payload: Any
     live: bool
+    changed: bool
     certain: bool
     enabled: bool
     deploys: str
@@ -107,6 +112,7 @@ def _firing(
         receiver,
         payload,
         live,
+        live and any(spec.get(key) != specs[address].get(key) for key in _SAID if address in specs),
         matched is True,
         bool(spec.get("enabled", True)),
         _deploys(specs, receiver, payload),

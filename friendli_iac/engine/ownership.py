@@ -65,7 +65,6 @@ def adopt(
             id = observed.id
             _free(known.state.resources, address, id)
             engine.siblings.check_free(id)
-        _free(known.state.resources, address, observed.id)  # some are read by their name, too
         engine.siblings.check_not_open(observed)
         for begun in known.open.values():
             # Of an interrupted create of its own, this is what says what came of it.

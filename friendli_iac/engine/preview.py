@@ -77,7 +77,7 @@ def payload(engine: Engine, wishes: Wishes, address: str) -> dict[str, Any]:
     wanted = {str(one): wish for one, wish in wishes.items()}
     linked = engine.linker.linked(wanted, known.state, sorted(wanted), ())
     spec = linked[address].spec
-    if "trigger" in spec:
+    if "trigger" in spec and "payload" in spec:
         found: dict[str, Any] = spec["payload"]
         deployed = f"Endpoint/{spec.get('deploys')}"
     elif get_path(spec, ARTIFACT):

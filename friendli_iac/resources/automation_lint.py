@@ -88,8 +88,8 @@ def _twins(address: str, place: str, spec: Spec, every: Mapping[str, Spec]) -> I
 
 def _receiver(spec: Spec, every: Mapping[str, Spec]) -> Iterator[str]:
     """That what it calls cannot do what it is for."""
-    url = get_path(every.get(f"Webhook/{spec.get('webhook')}", {}), "url")
-    promotion = spec.get("promotion")
+    called = every.get(f"Webhook/{spec.get('webhook')}", {})
+    url, promotion = called.get("url"), spec.get("promotion")
     if not isinstance(url, str) or promotion is None:
         return
     receiver, webhook = receiver_of(url), f"Webhook/{spec['webhook']}"
@@ -97,6 +97,8 @@ def _receiver(spec: Spec, every: Mapping[str, Spec]) -> Iterator[str]:
         yield f"{webhook} points elsewhere ({url}), and not at https://{FRIENDLI}{ROUTE}"
     if promotion == "pull-request" and receiver not in ("github", "gitlab"):
         yield f"{webhook} points elsewhere ({url}), and neither at GitHub nor at GitLab"
+    if receiver and "accessTokenSecret" not in called:
+        yield f"{webhook} names no accessTokenSecret: without a token, {url} refuses it"
 
 
 def _secrets(spec: Spec, every: Mapping[str, Spec]) -> Iterator[str]:

@@ -48,10 +48,9 @@ def _page(reviews: Sequence[Review], whole: str, width: int, most: int | None) -
             lines += [what + _listed(names, width, most), ""]
         refused = [address for address, _, _ in told.refusals]
         lines += [f"✖ **refused**: {_listed(refused, width, most)}", ""] * bool(refused)
-        hands = [task.address for task in told.tasks]
-        lines += [f"☞ **{words.by_hand(len(hands))}**: {_listed(hands, width, most)}", ""] * bool(
-            hands
-        )
+        if hands := [task.address for task in told.tasks]:
+            count = words.by_hand(len(hands))
+            lines += [f"☞ **{count}**: {_listed(hands, width, most)}", ""]
         if told.cost:
             hour = words.movement(*told.cost.hour, " /h")
             month = words.movement(*told.cost.month)

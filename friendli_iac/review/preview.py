@@ -63,6 +63,7 @@ def _firing(one: Firing, comes: ArtifactVersion, paint: Paint) -> Iterator[str]:
     yield ""
     marks = [paint("DISABLED: it does not fire", "yellow")] * (not one.enabled)
     marks += [paint("not applied yet", "yellow")] * (not one.live)
+    marks += [paint("the manifests want it otherwise", "yellow")] * one.changed
     marks += [paint("whether its filter fits cannot be told here", "yellow")] * (not one.certain)
     yield "   ".join([f"  {line(one.name)} ({who})", f"in {line(one.scope)}", *marks])
     yield f"    to {line(one.url) or '(a webhook that is not known)'}: {_RECEIVERS[one.receiver]}"
@@ -138,6 +139,7 @@ def to_json(told: Preview) -> dict[str, Any]:
                 "receiver": one.receiver or None,
                 "enabled": one.enabled,
                 "live": one.live,
+                "changed": one.changed,
                 "certain": one.certain,
                 "endpoint": one.deploys or None,
                 "payload": one.payload,
