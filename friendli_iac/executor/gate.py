@@ -151,9 +151,7 @@ def _ask(
     return answer
 
 
-def _ask_routes(
-    context: Context, address: str, observed: Observed, version: int | None
-) -> str:
+def _ask_routes(context: Context, address: str, observed: Observed, version: int | None) -> str:
     """Asks the routes that were sent. The path of the field that this proves."""
     kind, _ = context.kind_of(address)
     resource = context.known.state.resources[address]

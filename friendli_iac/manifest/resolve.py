@@ -122,9 +122,7 @@ class _Resolver:
             if other["name"] == block["name"]:
                 message, remedy = f"{block['name']} is listed twice", "remove one of them"
             document, written = next(origins(one.layers, keys))
-            self._report.append(
-                document.problem("duplicate-part", message, written, remedy=remedy)
-            )
+            self._report.append(document.problem("duplicate-part", message, written, remedy=remedy))
             return
 
     def _needed(self, one: Checked) -> list[Address]:

@@ -43,7 +43,9 @@ def apply(world: World, wanted: Wishes, approved: str, fuse: Fuse | None = None)
     )
 
 
-@pytest.mark.parametrize("scenario", [MANY, KEPT, UNPROVED, *TWO_VERSIONS], ids=lambda one: one.name)
+@pytest.mark.parametrize(
+    "scenario", [MANY, KEPT, UNPROVED, *TWO_VERSIONS], ids=lambda one: one.name
+)
 def test_killed_anywhere(scenario: Scenario, tmp_path: Path) -> None:
     world, start, approved, total = prepared(scenario, tmp_path)
     for at in range(1, total + 1):
