@@ -219,3 +219,32 @@ def test_versions_from_before_it_came_are_nobody_s(project: Project, emulator: E
     assert NOTE not in planned.out
     assert "unknown since version 1" in planned.out
     assert "REPLACE" not in planned.out  # doubt about the key replaces nothing
+
+
+def test_what_it_missed_is_told(world: Project, emulator: Emulator) -> None:
+    emulator.wandb.skip(1)
+    emulator.wandb.move_alias(CHAT, "production", "v2")
+    emulator.wandb.wait()
+    assert artifact_of(emulator) == "v1"
+    for refresh in ("fast", "full"):
+        planned = world.run("plan", "--detailed-exitcode", "--refresh", refresh)
+        assert planned.code == 0, planned  # it is not ours to fight
+        assert f"production is v2, and {MOVER} has not rolled it out" in planned.out
+        assert "has not rolled it out" in world.run("drift", "--refresh", refresh).out
+    drift = world.run("drift", "--format", "json")
+    assert drift.code == 2
+    (found,) = drift.json["resources"]
+    assert "which is v1" in found["missed"]
+    assert "to put it back" not in world.run("drift").out
+    assert world.run("apply", "--refresh-only", "--yes").code == 0
+    assert world.run("drift").code == 2  # nothing was done about it
+    # Disabled, it is ours again, and the plan does what it missed.
+    world.write(deployed() + WEBHOOK + AUTOMATION + "  enabled: false\n")
+    assert world.apply().code == 0
+    assert artifact_of(emulator) == "v2"
+
+
+def test_nothing_is_missed_where_nobody_looked(world: Project, emulator: Emulator) -> None:
+    emulator.wandb.skip(1)
+    emulator.wandb.move_alias(CHAT, "production", "v2")
+    assert "has not rolled" not in world.run("plan", "--refresh", "none").out

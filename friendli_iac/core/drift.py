@@ -39,7 +39,7 @@ class Drifted:
     would bring its life back to what was applied, and `why`; `may_sleep` says that nothing kept it
     from sleeping for long. `leftover` is the id of what a replacement has taken the place of, and
     `leftover_status` is empty when it is not listed. `sent`: what was sent last is not proved to
-    serve.
+    serve. `missed`: what an automation should have done and did not, as a sentence.
     """
 
     address: str
@@ -58,12 +58,13 @@ class Drifted:
     leftover_status: str = ""
     sent: bool = False
     routes: tuple[RouteDrift, ...] = ()
+    missed: str = ""
 
     @property
-    def only_routes(self) -> bool:
-        """Whether nothing but its routes differs."""
+    def beyond_apply(self) -> bool:
+        """Whether no apply changes anything about it: its routes, or what others did not do."""
         other = self.gone or self.fields or self.since is not None or self.action or self.leftover
-        return bool(self.routes) and not other
+        return not other
 
 
 @dataclass(frozen=True)

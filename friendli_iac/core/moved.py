@@ -48,6 +48,17 @@ def moved_since(resource: Resource, observed: Observed) -> int | None:
     return ours + 1 if observed.version > ours else None
 
 
+def stands_still(resource: Resource, version: int | None, updated_at: str | None) -> bool:
+    """Whether the newest version is the last one of ours: it was read, or nothing was touched
+    since we last looked.
+    """
+    ours = resource.fence
+    if resource.pending is not None or ours.version is None:
+        return False
+    untouched = updated_at is not None and updated_at == ours.updated_at
+    return version == ours.version or (version is None and untouched)
+
+
 def is_fenced(kind: Kind, spec: Spec, planned: int | None, now: int | None) -> bool:
     """Whether the newest version is `planned` still, or was made by who is meant to."""
     later = planned is not None and now is not None and now > planned

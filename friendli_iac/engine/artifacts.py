@@ -6,15 +6,16 @@ Face, one that has moved since is a change: that is what the aliases of a regist
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable
+from collections.abc import Callable, Collection, Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from typing import Protocol
 
 from friendli_iac.core.keys import key_of, movers
+from friendli_iac.core.moved import stands_still
 from friendli_iac.core.plan import Change, Plan, Refusal
 from friendli_iac.core.scene import Wish
-from friendli_iac.core.state import Applied, Resource, Run, State
+from friendli_iac.core.state import Applied, Fence, Resource, Run, State
 from friendli_iac.engine.linking import with_spec
 from friendli_iac.errors import NotFound, StalePlan
 from friendli_iac.resources.artifact import (
@@ -26,7 +27,7 @@ from friendli_iac.resources.artifact import (
     ArtifactVersion,
     provenance,
 )
-from friendli_iac.resources.base import Step
+from friendli_iac.resources.base import Observed, Step
 from friendli_iac.resources.spec import BLANK, copied, get_path, set_path
 
 DEPLOYS: tuple[Step, ...] = ("create", "rollout")  # the steps that send an artifact
@@ -107,6 +108,8 @@ class ArtifactLink:
             elif isinstance(look.answer, ArtifactVersion):
                 if deploys or (look.mover and _is_elsewhere(look, look.answer, change)):
                     notes = [_note(look, look.answer, deploys=deploys), *change.notes]
+                    fence = change.fence if change.status else Fence()  # nothing was read
+                    notes += _missed(look, look.answer, fence.version, fence.updated_at)
                     notes += [TWICE] * ({"rollout", "update"} <= set(change.steps))
                     change = replace(change, notes=tuple(notes))
             elif look.mover and not deploys:
@@ -115,6 +118,26 @@ class ArtifactLink:
                 refusals.append(Refusal(change.address, str(look.answer), look.answer.next))
             changes.append(change)
         return replace(plan, changes=tuple(changes), refusals=tuple(refusals))
+
+    def missed(self, state: State, live: Mapping[str, Observed | None]) -> dict[str, str]:
+        """What an automation should have rolled out and did not, one sentence by address, of what
+        is `live`. One request for each alias.
+        """
+        looks = {}
+        for address, observed in live.items():
+            applied = state.resources[address].applied
+            mover, asked = get_path(applied.spec, MOVED_BY), applied.asked.get(ARTIFACT)
+            if observed is not None and mover and asked:
+                written = ArtifactName.parse(asked)
+                looks[address] = _Look(written, None, mover, state.resources[address])
+        answers = self._ask(look.written for look in looks.values())
+        found = {}
+        for address, look in looks.items():
+            now, seen = answers.get(look.written), live[address]
+            if isinstance(now, ArtifactVersion) and seen is not None:
+                for sentence in _missed(look, now, seen.version, seen.updated_at):
+                    found[address] = sentence
+        return found
 
     def check(self, state: State, plan: Plan) -> None:
         """StalePlan where an alias means another version by now than the one that `plan` is about
@@ -192,6 +215,24 @@ def _is_elsewhere(look: _Look, now: ArtifactVersion, change: Change) -> bool:
     ours = look.resource.fence.version if look.resource else None
     sent = get_path(look.applied.spec, ARTIFACT)
     return change.fence.version != ours or sent != str(now.name)
+
+
+def _missed(
+    look: _Look, now: ArtifactVersion, version: int | None, updated_at: str | None
+) -> list[str]:
+    """A sentence where an alias has moved and nothing came of it; empty where something did, or
+    nobody can tell.
+    """
+    sent = get_path(look.applied.spec, ARTIFACT)
+    still = look.resource is not None and stands_still(look.resource, version, updated_at)
+    if not look.mover or look.written.is_version or not still or sent in (None, str(now.name)):
+        return []
+    return [
+        f"{look.written.at} is {now.version}, and {look.mover} has not rolled it out: no version "
+        f"came after ours, which is {ArtifactName.parse(sent).at}. W&B may skip or delay an event, "
+        "and a busy endpoint refuses one. Take the alias away in W&B and add it again; or disable "
+        "the automation, and the next apply rolls it out"
+    ]
 
 
 def _note(look: _Look, now: ArtifactVersion, *, deploys: bool) -> str:

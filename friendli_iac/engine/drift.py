@@ -5,11 +5,12 @@ routes are to be asked, one inference request for each.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 
 from friendli_iac.core.drift import (
+    Drifted,
     DriftReport,
     acceptance,
     drifted,
@@ -18,6 +19,7 @@ from friendli_iac.core.drift import (
 from friendli_iac.core.refusals import gone_at_once
 from friendli_iac.core.replay import Known
 from friendli_iac.core.selection import select
+from friendli_iac.core.state import State
 from friendli_iac.core.strangers import Stranger, unmanaged
 from friendli_iac.engine.drift_routes import Asking
 from friendli_iac.engine.engine import Engine
@@ -134,6 +136,7 @@ def _look(
         found = routes.added(found, settled)
     else:
         routes.count(settled)
+    found = _with_missed(engine, state, {a: observer.live[a] for a in settled}, found)
     notes = [*notices, *_notes(known, observer, addresses, open_now), *routes.notes]
     strangers = None
     if question.projects is not None:
@@ -159,6 +162,20 @@ def _look(
         if accept
         else (),
     )
+
+
+def _with_missed(
+    engine: Engine, state: State, live: Mapping[str, Observed | None], found: Sequence[Drifted]
+) -> list[Drifted]:
+    """`found` with what automations should have rolled out and did not."""
+    drifted_now = {one.address: one for one in found}
+    for address, sentence in engine.linker.missed(state, live).items():
+        seen = live[address]
+        assert seen is not None, "only of what is live can something be missed"
+        id = state.resources[address].id
+        plain = Drifted(address, id, seen.name, seen.status, seen.version)
+        drifted_now[address] = replace(drifted_now.get(address, plain), missed=sentence)
+    return [drifted_now[address] for address in sorted(drifted_now)]
 
 
 def _chosen(known: Known, question: Question) -> list[str]:

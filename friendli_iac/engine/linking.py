@@ -13,7 +13,7 @@ from typing import Protocol
 from friendli_iac.core.plan import Plan
 from friendli_iac.core.scene import Wish
 from friendli_iac.core.state import State
-from friendli_iac.resources.base import Address
+from friendli_iac.resources.base import Address, Observed
 from friendli_iac.resources.spec import Spec
 
 
@@ -64,6 +64,7 @@ class Watch(Protocol):
 
     def told(self, plan: Plan) -> Plan: ...
     def check(self, state: State, plan: Plan) -> None: ...
+    def missed(self, state: State, live: Mapping[str, Observed | None]) -> dict[str, str]: ...
 
 
 class Link(Protocol):
@@ -107,6 +108,13 @@ class Linker:
         for watch in self.watches:
             plan = watch.told(plan)
         return plan
+
+    def missed(self, state: State, live: Mapping[str, Observed | None]) -> dict[str, str]:
+        """What others should have brought about and did not, one sentence by address."""
+        found: dict[str, str] = {}
+        for watch in self.watches:
+            found |= watch.missed(state, live)
+        return found
 
     def check(self, state: State, plan: Plan) -> None:
         """StalePlan where what was looked up for `plan` is otherwise by now: right before the

@@ -109,7 +109,7 @@ def ways_out(report: DriftReport) -> list[str]:
     if not report.found:
         return []
     lines = ["to put it back:  friendli-iac plan, then friendli-iac apply"]
-    if all(found.only_routes for found in report.found):
+    if all(found.beyond_apply for found in report.found):
         lines = []  # no apply attaches or detaches them
     if any(f.gone or f.fields or f.since is not None for f in report.found):
         lines.append("to accept it:    friendli-iac apply --refresh-only")
@@ -165,6 +165,8 @@ def _remarks(found: Drifted) -> list[str]:
         if route.found == "missing":
             what = "it is declared, and does not answer"
         remarks.append(f"{found.id}:{route.route} is {route.found}: {what}")
+    if found.missed:
+        remarks.append(found.missed)
     if found.action:
         remarks.append(found.why + (f": {PROBABLY}" if found.may_sleep else ""))
     if found.leftover:
@@ -228,6 +230,7 @@ def _drifted_as_json(found: Drifted) -> dict[str, Any]:
         "reason": found.why,
         "probably_slept": found.may_sleep,
         "routes": [{"route": one.route, "found": one.found} for one in found.routes],
+        "missed": found.missed or None,
         "leftover": found.leftover or None,
         "leftover_status": found.leftover_status or None,
     }

@@ -203,7 +203,7 @@ def unchanged(plan: Plan) -> str:
     doubtful = sum(bool(change.notes) for change in quiet)
     presumed = len(quiet) - doubtful
     parts = [f"{presumed} presumed for write-only fields, as last sent"] * bool(presumed)
-    parts += [f"{doubtful} UNKNOWN, as said above"] * bool(doubtful)
+    parts += [f"{doubtful} as said above"] * bool(doubtful)
     return f"{len(quiet)} unchanged: {', '.join(parts)}" if quiet else ""
 
 
