@@ -28,7 +28,7 @@ IMPACT: dict[Action, str] = {
     "wake": "same id; a cold start, then it bills",
     "sleep": "same id; nothing bills, and the next request wakes it",
     "terminate": "same id; it stops serving and billing until it is restarted",
-    "verify": "nothing is sent",
+    "verify": "nothing is changed",
     "no-op": "",
 }
 # The same, of what nobody calls by its id.

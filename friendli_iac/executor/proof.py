@@ -83,7 +83,9 @@ def verified(
     unproved = tuple(
         p
         for p in (*new, *gone)
-        if marks[p].write_only and p != shown and (new.get(p) != old.get(p) or not alone)
+        # What is derived stands for something that was written, and is told as that.
+        if marks[p].write_only and not marks[p].derived and p != shown
+        if new.get(p) != old.get(p) or not alone
     )
     counted = observed.replicas
     behind = counted.updated == 0 and bool(counted.current)
