@@ -182,7 +182,9 @@ class LocalBackend:
                 write_id=uuid4().hex,
                 tool_version=__version__,
             )
-            data = json.dumps(next_state.to_json(), indent=1, ensure_ascii=False).encode() + b"\n"
+            document = next_state.to_json()
+            text = json.dumps(document, indent=1, ensure_ascii=False, allow_nan=False)
+            data = text.encode() + b"\n"
 
             def write() -> None:
                 if before is not None and previous is not None:

@@ -59,7 +59,7 @@ class Events:
         """One line; what is empty is left out."""
         time = datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
         said = {key: value for key, value in fields.items() if value not in ("", None)}
-        line = json.dumps({"type": type, "time": time, **said}, ensure_ascii=False)
+        line = json.dumps({"type": type, "time": time, **said}, ensure_ascii=False, allow_nan=False)
         data = (self._safe(line) + "\n").encode(errors="replace")
         with self._mutex:
             if self._over:

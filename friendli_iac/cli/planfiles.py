@@ -23,7 +23,7 @@ def save_plan(plan: Plan, path: Path, key: str) -> None:
     from friendli_iac.backends.files import Files
     from friendli_iac.core.planfile import to_file
 
-    document = json.dumps(to_file(plan, key), indent=1, ensure_ascii=False)
+    document = json.dumps(to_file(plan, key), indent=1, ensure_ascii=False, allow_nan=False)
     try:
         Files().replace(path, document.encode())
     except OSError as error:

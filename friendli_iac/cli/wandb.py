@@ -44,7 +44,7 @@ def wandb() -> None:
 @with_manifests
 @click.pass_obj
 def payload(console: Console, /, address: str, **options: Any) -> int:
-    """Print what the automation at ADDRESS sends, as JSON and nothing else.
+    """Print what the automation at ADDRESS sends, as JSON.
 
     For people who set it up by hand. Of an Endpoint, it is what an automation must send that
     deploys it. Needs the state, for the key by which the endpoint is known, and asks no API.
@@ -106,7 +106,7 @@ def preview(
 def promote(
     console: Console, /, address: str, alias: str, dry_run: bool, format_: str, **options: Any
 ) -> int:
-    """Write the version that an alias means now into the manifest of ADDRESS.
+    """Write the version that an alias means now into ADDRESS.
 
     One line, for a pull request. Where the alias is, W&B is asked: whatever an event said of it is
     only a hint. Says so where the manifest has that version already.

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Mapping
 from typing import Any
 
 from friendli_iac.clients import wandb_queries as queries
 from friendli_iac.clients.wandb_client import Connection, Node, id_of
 from friendli_iac.errors import AuthError, NotFound, Unreachable, did_you_mean
 from friendli_iac.resources.artifact import ArtifactName, ArtifactVersion
+from friendli_iac.resources.foreign import readable
 
 MODEL = "model"  # the type that collections of a registry nearly always have
 COMMITTED = '{"state": "COMMITTED"}'  # what is still uploaded is no version yet
@@ -144,6 +143,8 @@ def _version(path: str, index: object, artifact: Node, aliases: list[str]) -> Ar
         raise Unreachable(f"W&B: a version of {path} without its number")
     by = artifact.get("createdBy") or {}
     run = by.get("displayName") or by.get("name") or by.get("username") or ""
+    metadata, odd = readable(artifact.get("metadata"))
+    metrics, others = readable(by.get("summaryMetrics"))
     return ArtifactVersion(
         path=path,
         version=f"v{index}",
@@ -152,15 +153,7 @@ def _version(path: str, index: object, artifact: Node, aliases: list[str]) -> Ar
         aliases=tuple(alias for alias in aliases if alias != f"v{index}"),
         created_at=str(artifact.get("createdAt") or ""),
         logged_by=str(run),
-        metadata=_json(artifact.get("metadata")),
-        metrics=_json(by.get("summaryMetrics")),
+        metadata=metadata,
+        metrics=metrics,
+        left_out=tuple(sorted({*odd, *others})),
     )
-
-
-def _json(text: object) -> Mapping[str, Any]:
-    """The object in a text; W&B keeps such things as texts."""
-    try:
-        value = json.loads(text) if isinstance(text, str) else text
-    except (ValueError, RecursionError):
-        return {}
-    return value if isinstance(value, dict) else {}

@@ -193,8 +193,8 @@ class _Resolver:
                     )
                 elif needed in self._known:
                     graph.setdefault(address, []).append(needed)
-            if address.kind in KINDS:
-                named = [a for a in self._needed_by.get(address, ()) if a in self._known]
+            named = [a for a in self._needed_by.get(address, ()) if a in self._known]
+            if named:
                 graph[address] = list(dict.fromkeys([*graph.get(address, []), *named]))
         for _ in range(_MAX_CYCLES):
             cycle = _cycle(graph)

@@ -63,7 +63,8 @@ class ArtifactName:
 class ArtifactVersion:
     """What W&B tells of one version of a collection. `version` is such as `v7`, `id` never changes,
     `logged_by` is the run or the person, and `metadata` and `metrics` (the run's summary) are as
-    they were logged. `path` is the collection: `ENTITY/PROJECT/COLLECTION`.
+    they were logged, but for the names in `left_out`: numbers that are not finite, or too large,
+    and what is nested too deep. `path` is the collection: `ENTITY/PROJECT/COLLECTION`.
     """
 
     path: str
@@ -75,6 +76,7 @@ class ArtifactVersion:
     logged_by: str = ""
     metadata: Mapping[str, Any] = field(default_factory=dict)
     metrics: Mapping[str, Any] = field(default_factory=dict)
+    left_out: tuple[str, ...] = ()
 
     @property
     def name(self) -> ArtifactName:

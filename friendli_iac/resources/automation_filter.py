@@ -11,8 +11,10 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Callable, Mapping
+from functools import lru_cache
 from typing import Any
 
+from friendli_iac.resources.foreign import parsed
 from friendli_iac.resources.spec import Spec
 
 ADD_ALIAS, ADD_TAG = "ADD_ARTIFACT_ALIAS", "ADD_ARTIFACT_TAG"
@@ -25,6 +27,16 @@ EVENTS = {
     "artifactLinked": (LINKED, ""),
 }
 EVERY = ".*"  # matches whatever it is asked about
+
+LONGEST_PATTERN, LONGEST_TEXT = 200, 64  # characters
+WAYS = 4 * LONGEST_TEXT**3  # three unbounded quantifiers and two `?`: less than 0.1 s
+_TOKEN = re.compile(
+    r"""(?P<open>\((?:\?:)?(?!\?))|(?P<close>\))|(?P<or>\|)
+    |(?P<times>[*+?]|\{\d{1,3}(?:,\d{0,3})?\})\??
+    |(?P<one>[^\\\[\](){}*+?|]|\\[dDwWsSbBnrt]|\\[^\w\s]
+      |\[\^?(?:\\[dDwWsSnrt]|\\[^\w\s]|(?!--|&&|~~|\|\|)[^\\\[\]])+\])""",
+    re.VERBOSE | re.DOTALL,
+)
 
 
 def event_filter(trigger: Spec) -> tuple[str, str]:
@@ -54,12 +66,14 @@ def read_trigger(event: str, saved: object) -> Spec:
 
 def fires(trigger: Spec, event: str, fields: Mapping[str, str]) -> bool | None:
     """Whether an event with these `fields` (`alias`, `tag`) sets a trigger off; None when its
-    filter asks for something that nobody here can tell.
+    filter asks for something that nobody here can tell, or with an expression that is not safe.
     """
     for key, value in trigger.items():
         if key in EVENTS:
             ours, about = EVENTS[key]
-            return event == ours and (not about or _found(value, fields.get(about, "")))
+            if event != ours or not about:
+                return event == ours
+            return _found(value, fields.get(about, ""))
     if trigger.get("event") != event:
         return False
     return _holds(trigger.get("filter"), fields)
@@ -67,19 +81,10 @@ def fires(trigger: Spec, event: str, fields: Mapping[str, str]) -> bool | None:
 
 def _unwrapped(saved: object) -> Any:
     """The expression in `{"filter": …}`; one that is not in it is no filter that W&B saved."""
-    value = _parsed(saved)
+    value = parsed(saved)
     if isinstance(value, dict) and set(value) == {"filter"}:
-        return _parsed(value["filter"])
+        return parsed(value["filter"])
     return {"unknown": value}
-
-
-def _parsed(value: object) -> Any:
-    if not isinstance(value, str):
-        return value
-    try:
-        return json.loads(value)
-    except (ValueError, RecursionError):
-        return value
 
 
 def _simple(expression: Any) -> Any:
@@ -117,14 +122,68 @@ def _escaped(text: str) -> str:
     return re.sub(r"([.^$*+?{}\[\]\\|()])", r"\\\1", text)
 
 
-def _found(pattern: object, text: str) -> bool:
+@lru_cache(maxsize=1024)
+def safe_regex(pattern: str) -> re.Pattern[str] | None:
+    """A regular expression that means the same wherever it is run, and is run in no time:
+    characters, classes, groups, alternatives and a few quantifiers. None for any other, and for
+    what is none. Whose it is does not matter: Python would search for hours with some.
+
+    Every alternative and quantifier is a choice, and so is where to begin, but after `^`; they
+    multiply to the ways in which a text is tried. A group that holds one is not repeated.
+    """
+    # Of each open group: the ways of the alternatives before this one, and of this one.
+    groups, item, at = [(0, 1)], 0, 0  # item: the ways of what stands before; 0: nothing does
+    while at < len(pattern) <= LONGEST_PATTERN:
+        token = _TOKEN.match(pattern, at)
+        if token is None:
+            return None
+        before, ways = groups.pop()
+        if token["open"]:
+            groups += [(before, ways), (0, 1)]
+        elif token["close"]:
+            if not groups:
+                return None
+            item = before + ways
+            before, ways = groups.pop()
+            groups.append((before, ways * item))
+        elif token["or"]:
+            groups.append((before + ways, 1))
+        elif token["times"]:
+            if not item or (item > 1 and token["times"] != "?"):
+                return None
+            groups.append((before, ways * _choices(token["times"])))
+        else:
+            item = 1
+            groups.append((before, ways))
+        if not token["close"] and not token["one"]:
+            item = 0
+        at = token.end()
+    before, ways = groups.pop()
+    anchored = pattern.startswith("^") and not before
+    if groups or at < len(pattern) or (before + ways) * (1 if anchored else LONGEST_TEXT) > WAYS:
+        return None
     try:
-        return re.search(str(pattern), text) is not None
-    except re.error:  # not of our dialect
-        return False
+        return re.compile(pattern)
+    except (re.error, OverflowError, RecursionError):
+        return None
 
 
-_COMPARED: dict[str, Callable[[str, Any], bool]] = {
+def _choices(times: str) -> int:
+    if times == "?":
+        return 2
+    if times in "*+" or times.endswith(",}"):
+        return LONGEST_TEXT
+    least, _, most = times.strip("{}").partition(",")
+    return max(int(most or least) - int(least), 0) + 2
+
+
+def _found(pattern: object, text: str) -> bool | None:
+    """Whether an expression matches anywhere in `text`; None where that cannot be told."""
+    known = safe_regex(pattern) if isinstance(pattern, str) and len(text) <= LONGEST_TEXT else None
+    return None if known is None else known.search(text) is not None
+
+
+_COMPARED: dict[str, Callable[[str, Any], bool | None]] = {
     "$eq": lambda text, value: text == value,
     "$ne": lambda text, value: text != value,
     "$in": lambda text, value: text in value,

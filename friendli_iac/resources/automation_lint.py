@@ -8,7 +8,7 @@ from typing import Any, Protocol
 from urllib.parse import urlsplit
 
 from friendli_iac.errors import ApiError, AuthError, Unreachable
-from friendli_iac.resources.automation_filter import EVENTS, fires
+from friendli_iac.resources.automation_filter import EVENTS, fires, safe_regex
 from friendli_iac.resources.automation_read import place_in, read_automation, scope_of
 from friendli_iac.resources.payload import FRIENDLI, NO_FORGE, NOT_DEPLOYED, ROUTE, receiver_of
 from friendli_iac.resources.spec import Spec, get_path
@@ -65,6 +65,11 @@ def _expression(spec: Spec) -> Iterator[str]:
         pattern = spec["trigger"].get(key)
         if not about or not isinstance(pattern, str):
             continue
+        if safe_regex(pattern) is None:
+            yield (
+                f"which {about} trigger.{key} {pattern} matches cannot be told here: too many of "
+                "its parts are repeated, or dialects differ on it; write a simpler one"
+            )
         if all(_fires(spec, key, text) for text in _NOBODYS):
             yield f"trigger.{key} {pattern} matches every {about}: each one fires it"
         elif not (pattern.startswith("^") and pattern.endswith("$")):
@@ -121,7 +126,7 @@ def _live(api: AutomationsApi, place: str, spec: Spec, every: Mapping[str, Spec]
             if isinstance(error, AuthError | Unreachable):
                 raise
         pattern = spec["trigger"].get("aliasAdded")
-        if pattern and not any(_fires(spec, "aliasAdded", alias) for alias in aliases):
+        if pattern and all(_fires(spec, "aliasAdded", alias) is False for alias in aliases):
             has = f"it has {', '.join(aliases[:NAMED])}" if aliases else "it has none"
             yield f"trigger.aliasAdded {pattern} matches no alias that {place} has now: {has}"
     if not spec.get("enabled", True):

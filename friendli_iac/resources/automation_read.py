@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from typing import Any
 
 from friendli_iac.resources.automation_filter import read_trigger
+from friendli_iac.resources.foreign import parsed
 from friendli_iac.resources.spec import Spec
 
 SCOPES = ("collection", "project", "team")
@@ -47,17 +47,9 @@ def read_automation(node: Mapping[str, Any]) -> Spec:
         return spec
     spec["webhookName"] = _name(action.get("integration"))
     if action.get("requestPayload") is not None:
-        spec["payload"] = _json(action["requestPayload"])
+        spec["payload"] = parsed(action["requestPayload"])
     return spec
 
 
 def _name(node: object) -> str:
     return str(node.get("name") or "") if isinstance(node, dict) else ""
-
-
-def _json(text: object) -> Any:
-    """What a payload is; what is not JSON stays text."""
-    try:
-        return json.loads(text) if isinstance(text, str) else text
-    except (ValueError, RecursionError):
-        return text

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import warnings
 from typing import Annotated, ClassVar, Literal, Self
 
 from pydantic import AfterValidator, Field, Strict, model_validator
@@ -17,8 +18,9 @@ LONGEST_NAME = 255  # of the schema: `CreateFilterTriggerInput`, in the sources 
 
 def _regex(text: str) -> str:
     try:
-        re.compile(text)
-    except re.error as error:
+        with warnings.catch_warnings(action="ignore"):  # of `[[`, which the lint tells
+            re.compile(text)
+    except (re.error, OverflowError, RecursionError) as error:
         raise PydanticCustomError(
             "regex", "{text} is no regular expression: {error}", {"text": text, "error": str(error)}
         ) from error

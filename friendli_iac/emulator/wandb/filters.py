@@ -20,21 +20,42 @@ _OPERATORS: dict[str, Callable[[Any, Any], bool]] = {
 }
 
 
+# Searched for, it could take Python hours, or have it print a warning. What else is a choice is
+# counted.
+_RISKY = re.compile(r"\)[*+{]|\[\^?[^\]]*\[|--|&&|~~|\|\|")
+_CHOICES, _UNBOUNDED = re.compile(r"[*+?{|]"), re.compile(r"[*+{]")
+_LONGEST = 128  # characters
+
+
 def _found(pattern: str, text: str) -> bool:
     """As MongoDB searches; whether the real server anchors, and its dialect, are unknown."""
+    long = max(len(pattern), len(text)) > _LONGEST
+    choices = len(_CHOICES.findall(pattern)) + 3 * len(_UNBOUNDED.findall(pattern))
+    if long or choices > 16 or _RISKY.search(pattern):
+        raise ValueError("this emulator runs no such regular expression")
     try:
         return re.search(pattern, text) is not None
-    except re.error as error:
+    except (re.error, OverflowError, RecursionError) as error:
         raise ValueError(f"invalid regular expression {pattern!r}: {error}") from error
 
 
 def parse_filter(text: str | None) -> Any:
     """The filter in a JSON string; ValueError for another text. None and "" match everything."""
-    return json.loads(text) if text else {}
+    try:
+        return json.loads(text) if text else {}
+    except RecursionError as error:
+        raise ValueError("a filter that is nested too deep") from error
 
 
 def matches(wanted: Any, document: Mapping[str, Any]) -> bool:
     """Whether a filter matches; ValueError for one that says nothing that is known here."""
+    try:
+        return _matches(wanted, document)
+    except (TypeError, RecursionError) as error:
+        raise ValueError(f"a filter that cannot be followed: {error}") from error
+
+
+def _matches(wanted: Any, document: Mapping[str, Any]) -> bool:
     if not isinstance(wanted, Mapping):
         raise ValueError(f"a filter is an object, not {wanted!r}")
     return all(_holds(key, value, document) for key, value in wanted.items())
@@ -42,13 +63,13 @@ def matches(wanted: Any, document: Mapping[str, Any]) -> bool:
 
 def _holds(key: str, value: Any, document: Mapping[str, Any]) -> bool:
     if key == "$and":
-        return all(matches(one, document) for one in value)
+        return all(_matches(one, document) for one in value)
     if key == "$or":
-        return any(matches(one, document) for one in value)
+        return any(_matches(one, document) for one in value)
     if key == "$nor":
-        return not any(matches(one, document) for one in value)
+        return not any(_matches(one, document) for one in value)
     if key == "$not":
-        return not matches(value, document)
+        return not _matches(value, document)
     if key.startswith("$"):
         raise ValueError(f"unknown operator {key}")
     return _fits(document.get(key), value)
