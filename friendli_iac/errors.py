@@ -158,9 +158,17 @@ class RolledBack(FriendliIacError):
 
 
 class ByHand(FriendliIacError):
-    """Everything was done but what no API can do, and a person has not done yet."""
+    """Everything was done but what no API can do, and a person has not done yet: `steps`, each a
+    `friendli_iac.resources.advice.Manual`.
+    """
 
     exit_code = 11
+
+    def __init__(
+        self, message: str, *, steps: Sequence[object], safe: str = "", next: str = ""
+    ) -> None:
+        super().__init__(message, safe=safe, next=next)
+        self.steps = tuple(steps)
 
 
 class StateError(FriendliIacError):

@@ -217,13 +217,53 @@ def test_a_version_of_a_stranger_is_one(attached: Project, emulator: Emulator) -
 # --- what is declared no more ---
 
 
-def test_one_that_is_declared_no_more_is_not_asked(attached: Project, emulator: Emulator) -> None:
+def test_one_that_is_declared_no_more_is_to_be_detached(
+    attached: Project, emulator: Emulator
+) -> None:
     attached.write(manifest("legal"))
-    assert change(attached)["action"] == "record"
+    planned = change(attached)
+    assert planned["action"] == "record"
+    (step,) = planned["manual"]
+    assert step["what"] == "detach the LoRA adapter at route support-tone from chat"
+    assert step["check"] == f"apply asks {the_id(attached)}:support-tone, which must be 404"
+    done = attached.apply()
+    assert done.code == 11, done
+    assert f"{the_id(attached)}:support-tone answers still" in done.out
+    assert "legal" not in {one["body"]["model"].partition(":")[2] for one in emulator.inferences}
+    version = emulator.detach_adapter(the_id(attached), "support-tone")
+    emulator.clear_requests()
+    planned = change(attached)  # that version is no stranger's
+    assert (planned["action"], planned["beware"]) == ("verify", [])
     done = attached.apply()
     assert done.code == 0, done
-    assert emulator.inferences == []
+    assert f"{the_id(attached)}:support-tone is detached" in done.out
+    assert [w for w in writes(emulator) if "tokenize" not in w] == []
+    assert emulator.endpoint_adapters(the_id(attached)) == ["legal"]
+    assert seen(attached) == {"legal": "served"}
+    assert attached.state["resources"][CHAT]["fence"]["version"] == version
     assert attached.run("plan", "--detailed-exitcode").code == 0
+
+
+def test_one_that_was_never_there_needs_no_hand(created: Project, emulator: Emulator) -> None:
+    emulator.clear_requests()
+    created.write(endpoint(more="  adapters: []\n"))
+    assert change(created)["manual"] == []
+    assert created.apply().code == 0
+    assert emulator.inferences == []
+    assert created.run("plan", "--detailed-exitcode").code == 0
+
+
+def test_a_list_that_is_left_out_is_not_managed(attached: Project, emulator: Emulator) -> None:
+    attached.write(endpoint())
+    said = attached.run("plan").out
+    assert "→ (not managed)" in said
+    assert "(none)" not in said
+    assert change(attached)["manual"] == []
+    assert attached.apply().code == 0
+    assert emulator.inferences == []
+    assert attached.run("drift", "--routes").code == 0
+    attached.write(manifest("legal"))  # whether it is that one which answers is not known
+    assert "replace" in change(attached)["manual"][0]["what"]
 
 
 def test_set_changes_the_list(attached: Project) -> None:
@@ -274,7 +314,7 @@ def test_what_drift_found_is_recorded_when_told(attached: Project, emulator: Emu
 
 def test_drift_finds_one_that_nobody_declares(attached: Project, emulator: Emulator) -> None:
     attached.write(manifest("legal"))
-    assert attached.apply().code == 0
+    assert attached.apply().code == 11
     (one,) = attached.run("drift", "--routes", "--format", "json").json["resources"]
     assert one["routes"] == [{"route": "support-tone", "found": "unexpected"}]
     found = attached.run("drift", "--routes")

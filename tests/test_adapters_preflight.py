@@ -12,7 +12,7 @@ import pytest
 from friendli_iac.emulator import Emulator
 from tests.fakehub import FakeHub, Files, model
 from tests.harness import Project, endpoint, writes
-from tests.test_adapters import CHAT, ROUTES, change, manifest
+from tests.test_adapters import CHAT, ROUTES, change, manifest, seen, the_id
 
 HF_TOKEN = "hf_canary"
 
@@ -210,6 +210,22 @@ def test_it_is_locked_to_a_commit(project: Project, hub: FakeHub) -> None:
     assert hub.requests == []
 
 
+def test_a_commit_that_is_learnt_later_makes_no_other_one(
+    project: Project, emulator: Emulator
+) -> None:
+    """What is written is as it was, so that nobody has to replace anything."""
+    project.env["FRIENDLI_IAC_PREFLIGHT"] = "off"
+    assert project.apply().code == 11
+    emulator.attach_adapter(the_id(project), *ROUTES)
+    assert project.apply().code == 0
+    assert "revision" not in project.state["resources"][CHAT]["prior"]["spec"]["adapters"][1]
+    project.env["FRIENDLI_IAC_PREFLIGHT"] = "on"
+    planned = change(project)
+    assert (planned["action"], planned["manual"]) == ("record", [])
+    assert project.apply().code == 0
+    assert seen(project) == dict.fromkeys(ROUTES, "served")
+
+
 def test_what_is_known_is_not_fetched_again(project: Project, hub: FakeHub) -> None:
     change(project)
     hub.requests.clear()
@@ -259,7 +275,54 @@ def test_a_folder_outside_of_the_project(project: Project, emulator: Emulator, w
 def test_a_folder_that_is_not_there(project: Project, emulator: Emulator) -> None:
     text = manifest("legal").replace("huggingFace: {repo: acme/legal-lora}", "folder: loras/none")
     project.write(text)
-    assert "adapter legal: folder loras/none: No such file" in refused(project, emulator)
+    assert "adapter legal: folder 'loras/none': No such file" in refused(project, emulator)
+
+
+def _header(text: bytes, length: int | None = None) -> bytes:
+    return (len(text) if length is None else length).to_bytes(8, "little") + text
+
+
+@pytest.mark.parametrize(
+    "weights",
+    [
+        b"version https://git-lfs.github.com/spec/v1\noid sha256:4d7a\nsize 12345\n",
+        b"",
+        _header(b"[]"),
+        _header(b"{}"),
+        _header(b'{"a": {"dtype": "BF16"}}', 1 << 40),
+        _header(b'{"a": {}}'),
+        _header(b"[" * 100_000),
+    ],
+)
+def test_weights_that_are_none(project: Project, emulator: Emulator, weights: bytes) -> None:
+    folder(project, {**lora(), "adapter_model.safetensors": weights})
+    said = refused(project, emulator)
+    assert "adapter_model.safetensors has no header of safetensors" in said
+
+
+def test_a_header_that_the_hub_does_not_give(project: Project, hub: FakeHub) -> None:
+    hub.add("acme/legal-lora", {**lora(), "adapter_model.safetensors": b"no header"})
+    (said,) = [text for text in checks(project, "UNKNOWN") if "header" in text]
+    assert said.startswith("adapter legal: adapter_model.safetensors is there")
+
+
+@pytest.mark.parametrize("what", ["deep", "inside", "itself", "nul"])
+def test_odd_folders_are_problems_and_no_defects(project: Project, what: str) -> None:
+    folder(project, lora())
+    path, text = project.root / "loras" / "legal", (project.root / "main.yaml").read_text()
+    if what == "deep":
+        (path / "adapter_config.json").write_bytes(b"[" * 100_000)
+    elif what == "inside":
+        (path / "loop").symlink_to("loop")
+    elif what == "itself":
+        (project.root / "loop").symlink_to("loop")
+        project.write(text.replace("folder: loras/legal", "folder: loop"))
+    else:
+        project.write(text.replace("folder: loras/legal", 'folder: "a\\0b"'))
+    planned = project.run("plan")
+    assert "a defect" not in planned.err
+    assert planned.code == (0 if what == "inside" else 5), planned
+    assert what == "inside" or "adapter legal: " in planned.out
 
 
 def test_a_link_out_of_the_folder_is_not_followed(project: Project, emulator: Emulator) -> None:

@@ -66,6 +66,17 @@ def test_an_empty_list_takes_them_away(served: Project, emulator: Emulator) -> N
     assert served.run("plan", "--detailed-exitcode").code == 0
 
 
+def test_left_out_they_are_sent_as_before_and_the_plan_says_so(
+    served: Project, emulator: Emulator
+) -> None:
+    served.write(endpoint(batch=32))
+    said = served.run("plan").out
+    assert "→ (not managed)" in said
+    assert "(none)" not in said
+    assert served.apply().code == 0
+    assert bodies(emulator, "PUT")[-1]["adapters"] == ["legal"]
+
+
 @pytest.mark.parametrize("item", ["route", "{route: route, hf: repo, at: revision}"])
 def test_the_shape_is_configured(project: Project, emulator: Emulator, item: str) -> None:
     configured(project, "engine.lora.adapters", item)

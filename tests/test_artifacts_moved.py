@@ -248,3 +248,28 @@ def test_nothing_is_missed_where_nobody_looked(world: Project, emulator: Emulato
     emulator.wandb.skip(1)
     emulator.wandb.move_alias(CHAT, "production", "v2")
     assert "has not rolled" not in world.run("plan", "--refresh", "none").out
+
+
+@pytest.mark.parametrize("how", ["wake", "restart"])
+def test_what_is_started_again_may_be_another_version(
+    how: str, project: Project, emulator: Emulator
+) -> None:
+    registry(emulator)
+    emulator.wandb.set_secret("acme", "FRIENDLI_TOKEN", TOKEN)
+    project.write(deployed("v1") + ALL)
+    assert project.apply().code == 0
+    (id,) = [one["id"] for one in emulator.endpoints()]
+    if how == "restart":
+        emulator.fail_next_rollout(id, "down:INFERENCE_ENGINE_MEMORY_ERROR")
+    emulator.wandb.move_alias(CHAT, "production", "v2")
+    emulator.wandb.wait()
+    if how == "wake":
+        for desired in ("sleeping", "running"):
+            project.write(deployed("v1") + f"  desired: {desired}\n" + ALL)
+            assert project.apply().code == 0
+    assert project.apply().code == 0
+    assert artifact_of(emulator) == "v2"
+    # Without the automation it is ours again, and what we sent last is not what serves.
+    project.write(deployed("v1") + WEBHOOK)
+    assert project.apply("--allow-destroy").code == 0
+    assert artifact_of(emulator) == "v1"

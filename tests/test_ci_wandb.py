@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import subprocess
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -25,12 +27,16 @@ TOKEN = "github_pat_canary_0123456789"
 SECRETS = {"WANDB_API_KEY": WANDB_KEY, "PROMOTE_TOKEN": TOKEN}
 WORKFLOW = (EXAMPLE / "wandb-github.yml").read_text()
 PIPELINE = (EXAMPLE / "gitlab-ci.yml").read_text() + (EXAMPLE / "wandb-gitlab.yml").read_text()
-# Knows how many requests are open, as GitHub does; told of is only what we asked.
+# Knows how many requests are open, as GitHub does; told of is only what we asked. While there is a
+# file `deny`, it opens none.
 GH = """\
 #!/bin/sh
 test "$GH_TOKEN" = "$PROMOTE_TOKEN" || exit 1
 echo "$@" >>{folder}/gh.log
-case "$2" in list) cat {folder}/open ;; create) echo 1 >{folder}/open ;; esac
+case "$2" in
+  list) cat {folder}/open ;;
+  create) test ! -e {folder}/deny && echo 1 >{folder}/open ;;
+esac
 """
 HOSTILE = (
     {"address": "$(touch pwned)", "alias": "production"},
@@ -38,6 +44,10 @@ HOSTILE = (
     {"address": "--dry-run", "alias": "production"},
     {"address": "Endpoint/chat", "alias": "production; touch pwned #"},
     {"address": "Endpoint/chat", "alias": "`touch pwned`\nx"},
+    {"address": "Endpoint/chat", "alias": "production", "environment": "$(touch pwned)"},
+    {"address": "Endpoint/chat", "alias": "production", "environment": "prod\nx"},
+    {"address": "Endpoint/chat", "alias": "production", "environment": "../prod"},
+    {"address": "Endpoint/chat", "alias": "production", "environment": "prod"},
     {},
 )
 
@@ -90,15 +100,21 @@ def world(tmp_path: Path, emulator: Emulator) -> World:
     return World(tmp_path, emulator)
 
 
-def test_github_has_one_pull_request_that_follows_the_alias(
-    world: World, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+@pytest.fixture
+def tools(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A folder with a `gh` of ours, which is found first."""
     tools = tmp_path / "tools"
     tools.mkdir()
     (tools / "gh").write_text(GH.format(folder=tools))
     (tools / "gh").chmod(0o755)
     (tools / "open").write_text("0\n")
     monkeypatch.setenv("PATH", f"{tools}{os.pathsep}{os.environ['PATH']}")
+    return tools
+
+
+@pytest.fixture
+def fires(world: World, tools: Path) -> Callable[..., Job]:
+    """Runs the job that an event starts on GitHub."""
     runner = Runner(
         world.repo.origin,
         world.home,
@@ -107,13 +123,21 @@ def test_github_has_one_pull_request_that_follows_the_alias(
         environments={"promotion": SECRETS},
     )
 
-    def fires(**payload: Any) -> Job:
+    def fired(**payload: Any) -> Job:
         event = {"action": "friendli-iac-promote", "client_payload": payload}
         told = Event("repository_dispatch", world.repo.main, payload=event)
         return runner.run(WORKFLOW, told)["promote"]
 
-    hints = {"address": "Endpoint/chat", "alias": "production"}
-    done = fires(**hints, version=f"{COLLECTION}:v1", artifact="$(touch pwned)")
+    return fired
+
+
+HINTS = {"address": "Endpoint/chat", "alias": "production"}
+
+
+def test_github_has_one_pull_request_that_follows_the_alias(
+    world: World, tools: Path, fires: Callable[..., Job]
+) -> None:
+    done = fires(**HINTS, version=f"{COLLECTION}:v1", artifact="$(touch pwned)")
     assert done.result == "success", done.log
     (branch,) = world.branches
     world.promotes(branch, "v2")  # where it is, and not where the event said
@@ -123,18 +147,51 @@ def test_github_has_one_pull_request_that_follows_the_alias(
     world.assert_no_secret_told(done)
 
     first = world.git("rev-parse", branch)
-    assert fires(**hints).result == "success"
+    assert fires(**HINTS).result == "success"
     assert world.git("rev-parse", branch) == first, "what was approved stays so"
     world.move("v1")
-    assert fires(**hints).result == "success"
+    assert fires(**HINTS).result == "success"
     assert world.branches == [branch]
     world.promotes(branch, "v1")
     assert [line.split()[1] for line in (tools / "gh.log").read_text().splitlines()] == [
-        "list", "create", "list",
+        "list", "create", "list", "list",
     ]  # fmt: skip
     world.move("v0")
-    assert fires(**hints).result == "success"
+    assert fires(**HINTS).result == "success"
     assert world.branches == [], "there is nothing to merge any more"
+
+
+def test_a_pull_request_that_could_not_be_opened_is_asked_for_again(
+    world: World, tools: Path, fires: Callable[..., Job]
+) -> None:
+    (tools / "deny").touch()
+    assert fires(**HINTS).result == "failure"
+    (branch,) = world.branches
+    first = world.git("rev-parse", branch)
+    assert fires(**HINTS).result == "failure"
+    (tools / "deny").unlink()
+    assert fires(**HINTS).result == "success"
+    assert (tools / "open").read_text() == "1\n"
+    assert world.git("rev-parse", branch) == first
+
+
+def test_an_event_says_which_environment_is_meant(world: World, fires: Callable[..., Job]) -> None:
+    overlay = MANIFEST.partition("spec:")[0]
+    overlay += f'spec:\n  model: {{wandb: {{artifact: "{COLLECTION}:v0"}}}}\n'
+    settings = "manifests: [endpoints]\nenvironments:\n"
+    settings += "  prod: {overlays: [prod.yaml]}\n  dev: {overlays: [dev.yaml]}\n"
+    files = {"friendli-iac.yaml": settings, "prod.yaml": overlay, "dev.yaml": overlay}
+    world.repo.merge(world.repo.push(2, files))
+    assert fires(**HINTS).result == "failure", "which one is meant is not known"
+    for name in ("prod", "dev"):
+        done = fires(**HINTS, environment=name)
+        assert done.result == "success", done.log
+    dev, prod = sorted(world.branches)
+    assert ("-dev-" in dev, "-prod-" in prod) == (True, True)
+    assert world.git("diff", "--name-only", "main", prod) == "prod.yaml"
+    assert world.git("diff", "--name-only", "main", dev) == "dev.yaml"
+    group = yaml.safe_load(WORKFLOW)["jobs"]["promote"]["concurrency"]["group"]
+    assert "client_payload.environment" in group
 
 
 @pytest.mark.parametrize("payload", HOSTILE, ids=range(len(HOSTILE)))
@@ -144,6 +201,8 @@ def test_what_an_event_says_runs_nothing(world: World, payload: dict[str, str]) 
     done = runner.run(WORKFLOW, told)["promote"]
     assert done.result == "failure"
     assert world.branches == []
+    named = re.fullmatch("[A-Za-z0-9._-]*", payload.get("environment", ""))
+    assert ("the event names no environment" in done.log) is (named is None)
     world.assert_no_secret_told(done)
 
 
@@ -172,6 +231,15 @@ def test_gitlab_opens_the_merge_request_with_the_push(world: World, tmp_path: Pa
     world.promotes(branch, "v2")
     assert "merge_request.create" in options.read_text()
     assert "merge_request.target=main" in options.read_text()
+
+    options.unlink()  # nothing shows a merge request: it could not be opened
+    assert runner.run(PIPELINE, world.repo.main, **told)["promote"].result == "success"
+    assert "merge_request.create" in options.read_text()
+    world.git("update-ref", "refs/merge-requests/1/head", branch)
+    options.unlink()
+    assert runner.run(PIPELINE, world.repo.main, **told)["promote"].result == "success"
+    assert not options.exists(), "what was approved stays so"
+    world.git("update-ref", "-d", "refs/merge-requests/1/head")
     world.assert_no_secret_told(jobs["promote"])
     world.move("v0")
     assert runner.run(PIPELINE, world.repo.main, **told)["promote"].result == "success"

@@ -159,7 +159,7 @@ def test_8_when_stopped_while_only_reading(project: Project, emulator: Emulator)
     assert "Traceback" not in err
     assert "Nothing was sent." in err
     assert "journal" not in err
-    assert "apply again" not in err
+    assert "command again" not in err
 
 
 def test_9_when_time_runs_out(project: Project, emulator: Emulator) -> None:

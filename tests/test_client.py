@@ -116,7 +116,7 @@ def test_a_write_that_was_not_refused_may_have_taken_effect(
     assert "no effect" not in caught.value.safe
 
 
-@pytest.mark.parametrize("body", ["<html>", "[]", "7", "{"])
+@pytest.mark.parametrize("body", ["<html>", "[]", "7", "{", '{"a": NaN}', '{"a": [-1e999]}'])
 def test_a_success_that_says_nothing_of_ours_is_none(
     body: str, emulator: Emulator, client: Client, known: str
 ) -> None:

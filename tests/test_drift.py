@@ -8,6 +8,7 @@ import pytest
 from friendli_iac.emulator import Emulator
 from friendli_iac.emulator.clock import timestamp
 
+from .artifacts import ALL, deployed, registry
 from .harness import TOKEN, Project, endpoint, writes
 
 ENDPOINTS = "/dedicated/beta/endpoint"
@@ -241,3 +242,19 @@ def test_markdown(project: Project, emulator: Emulator) -> None:
     assert found.code == 2
     assert "### friendli-iac drift: 1 of 1 drifted" in found.out
     assert "| `name` | `chat` | ``a\\|b`c`` |" in found.out
+
+
+def test_only_what_one_value_says_is_offered_to_be_declared(
+    project: Project, emulator: Emulator
+) -> None:
+    registry(emulator)
+    project.write(deployed() + ALL)
+    assert project.apply().code == 0
+    (automation,) = emulator.wandb.automations("acme")
+    action = automation["config"]["genericWebhookActionInput"]
+    config = {"genericWebhookActionInput": {**action, "requestPayload": '{"x": 1}'}}
+    emulator.wandb.edit_automation(automation["id"], config=config)
+    drift = project.run("drift")
+    assert drift.code == 2
+    assert "payload" in drift.out
+    assert "to declare it" not in drift.out + drift.err

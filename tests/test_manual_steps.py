@@ -110,7 +110,9 @@ def test_a_run_ends_with_11_until_it_is_done(project: Project, hooked: Emulator)
     assert "1 by hand" in done.out.splitlines()[-1]
     events = [json.loads(line) for line in (project.root / "events.jsonl").read_text().splitlines()]
     types = {event["type"] for event in events}
-    assert "apply_by_hand" in types
+    (left,) = [event for event in events if event["type"] == "apply_by_hand"]
+    assert left["by_hand"][0]["page"].endswith("/acme")
+    assert ["Name", "deploy"] in left["by_hand"][0]["values"]
     assert "apply_errored" not in types
     assert events[-1] == {**events[-1], "type": "end", "exit_code": 11}
     (planned_change,) = [e for e in events if e["type"] == "planned_change"]
@@ -125,6 +127,20 @@ def test_a_run_ends_with_11_until_it_is_done(project: Project, hooked: Emulator)
     after = project.apply()
     assert after.code == 0, after
     assert project.run("plan", "--detailed-exitcode").code == 0
+
+
+def test_a_destroy_never_says_to_apply(project: Project, emulator: Emulator) -> None:
+    """An apply would make anew, for money, what was just ended."""
+    emulator.wandb.log("acme/wandb-registry-model/chat", aliases=("production",))
+    project.write(ALL)
+    assert project.apply().code == 0
+    done = project.run("destroy", "--yes")
+    assert done.code == 11, done
+    assert "Run the same command again: it looks again." in done.out
+    assert "apply" not in (done.out + done.err).partition("BY HAND  delete")[2]
+    emulator.wandb.remove_webhook(emulator.wandb.webhooks("acme")[0]["id"])
+    assert project.run("destroy", "--yes").code == 0
+    assert emulator.endpoints() == []
 
 
 @pytest.mark.parametrize(

@@ -28,6 +28,7 @@ def test_what_a_plan_comes_to(project: Project) -> None:
         "to_change": "1",
         "to_replace": "1",
         "to_destroy": "1",
+        "by_hand": "0",
         "cost_before": "23.40",
         "cost_after": "23.40",
         "digest": planned["digest"],

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 from jsonschema import Draft202012Validator
 
+from friendli_iac.core.planfile import from_json
 from friendli_iac.emulator import Emulator
 from friendli_iac.resources.base import Action
 from friendli_iac.review.plan_schema import plan_schema
@@ -109,3 +110,14 @@ def test_what_is_no_plan_does_not_pass(broken: str, project: Project) -> None:
     made = plan(project)
     del made[broken]
     assert not CHECK.is_valid(made)
+
+
+def test_a_plan_of_the_same_format_from_before_steps_by_hand_is_read(
+    project: Project,
+) -> None:
+    project.write(endpoint())
+    document = project.run("plan", "--format", "json").json
+    for change in document["changes"]:
+        for key in ("manual", "beware"):
+            del change[key]
+    assert from_json(document).changes[0].manual == ()

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
 from friendli_iac.emulator import Emulator
 
-from .harness import WANDB_KEY, Project
+from .harness import TOKEN, WANDB_KEY, Project
+from .wandb_manifests import automation, webhook
 
 CHAT = "acme/wandb-registry-model/chat"
 MANIFEST = """\
@@ -68,6 +71,62 @@ def test_where_an_overlay_says_it_that_changes(project: Project, registry: Emula
     assert done.code == 0, done
     assert overlay.read_text() == says.replace(":v1", ":v2")
     assert base.read_text() == MANIFEST
+
+
+@pytest.mark.parametrize("by", ["variable", "defaults"])
+def test_what_is_said_elsewhere_is_refused_with_what_to_do(
+    project: Project, registry: Emulator, by: str
+) -> None:
+    text = MANIFEST.replace(f"{CHAT}:v0", "${var.model}")
+    settings = f"variables:\n  model: {{default: '{CHAT}:v0'}}\n"
+    if by == "defaults":
+        text = MANIFEST.replace(f'wandb: {{artifact: "{CHAT}:v0"}}', "{}")
+        settings = f"defaults:\n  Endpoint: {{model: {{wandb: {{artifact: '{CHAT}:v0'}}}}}}\n"
+    path = project.write(text)
+    project.write(settings, "friendli-iac.yaml")
+    done = project.run("wandb", "promote", "Endpoint/chat", "--alias", "production")
+    assert done.code == 1, done
+    assert "--here" not in done.err
+    assert "next: Write spec.model.wandb.artifact into main.yaml itself" in done.err
+    assert path.read_text() == text
+
+
+GITHUB = webhook(name="deploy", url="https://api.github.com/repos/acme/llm/dispatches")
+GITLAB = webhook(name="deploy", url="https://gitlab.com/api/v4/projects/7/pipeline")
+PULL = automation("promote", sends="deploys: chat\n  promotion: pull-request")
+
+
+@pytest.mark.parametrize("hook", [GITHUB, GITLAB])
+def test_an_event_says_its_environment(project: Project, registry: Emulator, hook: str) -> None:
+    def payload(*more: str) -> Any:
+        return project.run("wandb", "payload", "WebhookAutomation/promote", *more).json
+
+    project.write(f"{MANIFEST}---\n{hook}{PULL}")
+    alone = payload()
+    assert "environment" not in str(alone).lower()
+    settings = "environments:\n  prod: {overlays: [prod]}\n  dev: {overlays: [dev]}\n"
+    project.write(f"manifests: [main.yaml]\n{settings}", "friendli-iac.yaml")
+    head = MANIFEST.partition("spec:")[0]
+    for name in ("prod", "dev"):
+        project.write(f"{head}spec: {{name: chat-{name}}}\n", f"{name}/chat.yaml")
+    prod, dev = (payload("--env", name) for name in ("prod", "dev"))
+    if hook == GITHUB:
+        assert prod.pop("client_payload") == {**alone.pop("client_payload"), "environment": "prod"}
+        assert dev.pop("client_payload")["environment"] == "dev"
+    else:
+        said = {"key": "FRIENDLI_IAC_PROMOTE_ENVIRONMENT", "value": "prod"}
+        assert prod.pop("variables") == [*alone.pop("variables"), said]
+        assert dev.pop("variables")[-1] == {**said, "value": "dev"}
+    assert alone == prod == dev
+
+    project.env["FRIENDLI_TOKEN"] = TOKEN
+    registry.wandb.set_secret("acme", "TOKEN", "x")
+    registry.wandb.set_secret("acme", "HMAC", "y")
+    assert project.apply("--env", "prod").code == 0
+    for name, endpoints in (("prod", ["Endpoint/chat"]), ("dev", [None])):
+        told = project.run("wandb", "preview", CHAT, "--alias=production", "--to=v1",
+                           "--format=json", "--env", name).json  # fmt: skip
+        assert [one["endpoint"] for one in told["automations"]] == endpoints
 
 
 @pytest.mark.parametrize(

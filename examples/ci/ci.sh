@@ -10,7 +10,7 @@
 #   ARGS       more options, the same ones for plan and apply: --parallelism 4
 #   COMMENT    false: no comment, no issue
 #   STATUS     false: no commit status
-#   FRIENDLI_IAC_PROMOTE_ADDRESS, FRIENDLI_IAC_PROMOTE_ALIAS   promote: what an event of W&B is about
+#   FRIENDLI_IAC_PROMOTE_ADDRESS, …_ALIAS, …_ENVIRONMENT   promote: what an event of W&B is about
 #   PROMOTE_TOKEN   promote: may push branches, and open requests to merge them
 #   OUT        where plan.json, plan.html and the like go (ci-out); it is emptied first
 # It ends as friendli-iac does, but a plan with changes, and drift that an issue tells of, is a 0; on
@@ -118,13 +118,25 @@ reap() {
 
 # Puts the version that an alias means now into the manifest, on a branch, and asks to merge it. The
 # event only says where to look: whoever sent it, W&B is asked, and a person merges. One branch for
-# each endpoint and alias, so that there is never more than one such request.
+# each environment, endpoint and alias, so that there is never more than one such request.
 promote() {
   address=$FRIENDLI_IAC_PROMOTE_ADDRESS alias=$FRIENDLI_IAC_PROMOTE_ALIAS
+  FRIENDLI_IAC_ENV=${FRIENDLI_IAC_PROMOTE_ENVIRONMENT:-${FRIENDLI_IAC_ENV:-}}
+  export FRIENDLI_IAC_ENV
+  case $FRIENDLI_IAC_ENV in
+    *[!A-Za-z0-9._-]*)
+      echo 'error: the event names no environment: letters, digits, . _ and - make one' >&2
+      echo '  safe: Nothing was written.' >&2
+      echo '  next: See who may send such events, and what the payload of the automation says:' \
+        'friendli-iac wandb payload.' >&2
+      return 64
+      ;;
+  esac
   friendli-iac wandb promote --alias="$alias" -- "$address" >"$out/promote.txt"
   summary <"$out/promote.txt"
-  name=$(printf %s "$address-$alias" | tr -c 'A-Za-z0-9' '[-*]' | cut -c 1-80)
-  branch=friendli-iac/promote-$name-$(printf %s "$address $alias" | cksum | cut -d ' ' -f 1)
+  where=${FRIENDLI_IAC_ENV:+ $FRIENDLI_IAC_ENV}
+  name=$(printf %s "$address-$alias$where" | tr -c 'A-Za-z0-9' '[-*]' | cut -c 1-80)
+  branch=friendli-iac/promote-$name-$(printf %s "$address $alias$where" | cksum | cut -d ' ' -f 1)
   origin=$(git remote get-url origin | sed 's#//[^/@]*@#//#') # GitLab puts a token of its own there
   if git diff --quiet; then
     if [ "$(remote ls-remote "$origin" "refs/heads/$branch")" ]; then
@@ -132,19 +144,20 @@ promote() {
     fi
     return
   fi
+  title="Promote $alias of $address${where:+ in$where}"
   if remote fetch --quiet --depth 1 "$origin" "refs/heads/$branch" 2>"$out/fetch.txt" &&
-    git diff --quiet FETCH_HEAD; then
+    git diff --quiet FETCH_HEAD && asked; then
     echo 'There is a branch with just this already.'
-    return
+  else
+    git -c user.name=friendli-iac -c user.email=friendli-iac@localhost \
+      commit --quiet --all -m "$title"
+    set --
+    if [ "${GITLAB_CI:-}" ]; then
+      set -- -o merge_request.create -o "merge_request.target=$CI_DEFAULT_BRANCH" \
+        -o "merge_request.title=$title" -o merge_request.remove_source_branch
+    fi
+    remote push --quiet --force "$@" "$origin" "HEAD:refs/heads/$branch"
   fi
-  title="Promote $alias of $address"
-  git -c user.name=friendli-iac -c user.email=friendli-iac@localhost commit --quiet --all -m "$title"
-  set --
-  if [ "${GITLAB_CI:-}" ]; then
-    set -- -o merge_request.create -o "merge_request.target=$CI_DEFAULT_BRANCH" \
-      -o "merge_request.title=$title" -o merge_request.remove_source_branch
-  fi
-  remote push --quiet --force "$@" "$origin" "HEAD:refs/heads/$branch"
   if [ "${GITHUB_ACTIONS:-}" ]; then request; fi
 }
 
@@ -153,6 +166,13 @@ remote() {
   # shellcheck disable=SC2016 # git has it run by a shell, which fills it in
   git -c credential.helper= \
     -c credential.helper='!echo username=x-access-token; echo "password=$PROMOTE_TOKEN"; :' "$@"
+}
+
+# Whether GitLab has a merge request of what was fetched. Only a push of something new opens one, and
+# it says nothing where that fails. GitHub's is asked for apart.
+asked() {
+  [ -z "${GITLAB_CI:-}" ] ||
+    remote ls-remote "$origin" 'refs/merge-requests/*/head' | grep -q "^$(git rev-parse FETCH_HEAD)"
 }
 
 # Opens the pull request of a branch, if there is none.

@@ -49,7 +49,7 @@ class Errored:
         `document_of` for the others.
         """
         document = document_of(state, seen, doubtful)
-        text = json.dumps(document, indent=1, ensure_ascii=False) + "\n"
+        text = json.dumps(document, indent=1, ensure_ascii=False, allow_nan=False) + "\n"
         journal = "every effect is in the shared journal"
         try:
             Files().replace(self.path, text.encode())

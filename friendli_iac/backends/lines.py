@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import json
 import zlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from friendli_iac.core.canonical import canonical_json
+from friendli_iac.resources.foreign import loads
 
 
 @dataclass(frozen=True)
@@ -51,7 +51,7 @@ def decode(data: bytes) -> Lines:
 def _checked(raw: bytes) -> dict[str, Any] | None:
     """The document of a line, or None when the line is not what was written."""
     try:
-        line = json.loads(raw)
+        line = loads(raw)
         entry: dict[str, Any] = line["entry"]
         return entry if f"{zlib.crc32(canonical_json(entry).encode()):08x}" == line["crc"] else None
     except (ValueError, KeyError, TypeError):

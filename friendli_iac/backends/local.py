@@ -28,6 +28,7 @@ from friendli_iac.backends.lines import Lines, decode, encode
 from friendli_iac.core.journal import Entry
 from friendli_iac.core.state import State
 from friendli_iac.errors import Refused, StateDenied, StateError
+from friendli_iac.resources.foreign import loads
 
 T = TypeVar("T")
 MOVED = "moved_to"  # all that is in the file of a state that was moved away
@@ -102,7 +103,7 @@ class LocalBackend:
         if data is None:
             return None
         try:
-            document = json.loads(data)
+            document = loads(data)
             to = document.get(MOVED) if isinstance(document, dict) else None
         except ValueError as error:
             raise StateError(

@@ -13,7 +13,6 @@ finds its next number taken. No old document can pass for a new one: each knows 
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
@@ -25,6 +24,7 @@ from friendli_iac.backends.base import Holder, Kept
 from friendli_iac.backends.store import Store
 from friendli_iac.core.canonical import canonical_json
 from friendli_iac.errors import StateError
+from friendli_iac.resources.foreign import loads
 
 FORMAT = 1
 PREFIX = "log/"
@@ -79,7 +79,7 @@ class Record:
     def from_bytes(cls, key: str, data: bytes) -> Record:
         """The record under a key. StateError when it is none, or that of another number."""
         try:
-            document = json.loads(data)
+            document = loads(data)
             found = document.pop("format")
             if found != FORMAT:
                 raise _damaged(

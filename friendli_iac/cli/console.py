@@ -108,7 +108,8 @@ class Console:
         import json
 
         self._told = True
-        pieces = json.JSONEncoder(indent=2, ensure_ascii=False, allow_nan=False).iterencode(document)
+        encoder = json.JSONEncoder(indent=2, ensure_ascii=False, allow_nan=False)
+        pieces = encoder.iterencode(document)
         while batch := "".join(islice(pieces, PIECES)):
             click.echo(self.safe_json(batch), nl=False, color=False)
         click.echo()

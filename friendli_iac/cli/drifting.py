@@ -72,6 +72,8 @@ def drift(console: Console, /, format_: str, parallelism: int, **options: Any) -
         found = find_drift(session.engine(Lines(console), parallelism), question)
         reads = session.sent
     _print(console, found, format_, reads)
+    if found.unread:  # what could be read was shown
+        raise found.unread
     return 2 if found.differs else 0
 
 

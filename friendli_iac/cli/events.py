@@ -129,6 +129,7 @@ class Events:
             status=event.status,
             phase=event.phase,
             elapsed=round(event.elapsed, 1) or None,
+            by_hand=[vars(one) for one in event.by_hand] or None,
         )
 
     def outcomes(self, outcomes: Iterable[Outcome]) -> None:

@@ -14,7 +14,7 @@ from friendli_iac import __version__
 from friendli_iac.cli.console import Console
 from friendli_iac.errors import Cancelled, FriendliIacError, UsageError
 
-AGAIN = "Run friendli-iac apply again: it settles what is open."
+AGAIN = "Run the same command again: it settles what is open."
 BEGUN = "What was begun is in the journal"
 SENDING = frozenset({"apply", "destroy", "rollback", "reap"})  # all others only read, or record
 EXIT_CODES = """\b

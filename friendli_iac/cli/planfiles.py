@@ -81,13 +81,15 @@ def write_outputs(
     sums = [totals(plan) for plan in plans]
     known = whole and not any(one.unknown for one in sums)
     unfit = any(plan.refusals or plan.denied for plan in plans)  # nobody can approve it
-    actions = [change.action for plan in plans for change in plan.pending_changes]
+    pending = [change for plan in plans for change in plan.pending_changes]
+    actions = [c.action for c in pending if c.steps or c.action != "verify"]  # which only looks
     values = {
         "changes": str(any(is_work(plan) for plan in plans)).lower(),
         "to_add": actions.count("create"),
         "to_change": len([a for a in actions if a not in ("create", "replace", "delete")]),
         "to_replace": actions.count("replace"),
         "to_destroy": actions.count("delete"),
+        "by_hand": sum(len(change.manual) for change in pending),
         "cost_before": f"{sum(one.before[1] for one in sums):.2f}" if known else "",
         "cost_after": f"{sum(one.after[1] for one in sums):.2f}" if known else "",
         "digest": plans[0].digest if len(plans) == 1 and not unfit else "",
@@ -108,16 +110,16 @@ def write_outputs(
 
 
 def _read(path: Path) -> dict[str, Any]:
-    import json
+    from friendli_iac.resources.foreign import loads
 
     again = "Make one with friendli-iac plan --out FILE."
     try:
-        document = json.loads(path.read_bytes())
+        document = loads(path.read_bytes())
     except OSError as error:
         raise UsageError(
             f"cannot read the plan {path}: {error.strerror}", safe="Nothing was sent.", next=again
         ) from error
-    except (ValueError, RecursionError) as error:
+    except ValueError as error:
         raise UsageError(
             f"{path} is no plan file: {error}", safe="Nothing was sent.", next=again
         ) from error

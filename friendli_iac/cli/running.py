@@ -45,6 +45,7 @@ class Run:
         self.engine: Engine | None = None  # while it applies
         self.left: dict[str, str] | None = None  # why, by address: what a reap leaves as it is
         self.finished = False  # whether all that was begun came to a good end
+        self._operation = ""
         self._shown = self._announced = False
 
     def apply(
@@ -61,6 +62,7 @@ class Run:
         from friendli_iac.cli.progress import progress
         from friendli_iac.engine import ApplyOptions, exit_code
 
+        self._operation = operation
         how = {n: v for n, v in self._options.items() if n in ApplyOptions.__dataclass_fields__}
         sure, named = self._options["yes"], frozenset(how.pop("allow_destroy"))
         agreed_to = saved or bool(approved)
@@ -181,7 +183,9 @@ class Run:
         if done.plan.override and done.outcomes:
             self._console.err(f"overridden, and recorded: {done.plan.override}")
         if done.outcomes and code not in SAID_ALREADY:
-            self._console.err("next: friendli-iac plan shows what is left; apply goes on from here")
+            shown = "friendli-iac plan shows what is left; " * (self._operation != "destroy")
+            again = "apply" if self._operation == "rollback" else "the same command"
+            self._console.err(f"next: {shown}{again} goes on from here")
 
     def _show_outcomes(self, done: Report) -> None:
         for line in (*done.notices, *done.settled):

@@ -230,7 +230,7 @@ class Session:
 
         artifacts = ArtifactLink((lambda: self.wandb) if self.http else None)
         adapters = AdaptersSent(self.project.adapters.get(base_url(self.api)))
-        return Linker((artifacts, adapters, PayloadLink()), watches=(artifacts,))
+        return Linker((artifacts, adapters, PayloadLink(self.environment)), watches=(artifacts,))
 
     def _siblings(self) -> Siblings:
         from friendli_iac.engine.siblings import Siblings

@@ -43,7 +43,7 @@ def pull(console: Console, /, out: Path | None, **options: Any) -> int:
         if out is None:
             console.out_json(document)
             return 0
-        text = json.dumps(document, indent=1, ensure_ascii=False) + "\n"
+        text = json.dumps(document, indent=1, ensure_ascii=False, allow_nan=False) + "\n"
         Files().replace(out.resolve(), text.encode())
     console.err(f"serial {document['serial']} is in {out}")
     return 0
@@ -103,22 +103,20 @@ def push(
 
 def _document(path: Path | None) -> Any:
     """What is in a JSON file; None is stdin. UsageError where it cannot be read."""
+    from friendli_iac.resources.foreign import loads
+
     where = str(path) if path else "stdin"
     try:
         text = path.read_text("utf-8") if path else sys.stdin.read()
-        return json.loads(text, parse_constant=_no_number)
+        return loads(text)
     except OSError as error:
         raise UsageError(f"{where}: {error.strerror or error}", safe=NOTHING) from error
-    except (ValueError, RecursionError) as error:
+    except ValueError as error:
         raise UsageError(
             f"{where} is no JSON: {error}",
             safe=NOTHING,
             next="It is a file that friendli-iac state pull made, or errored.state.json.",
         ) from error
-
-
-def _no_number(word: str) -> float:
-    raise ValueError(f"{word} is no number")
 
 
 def _tell_pushed(console: Console, done: Pushed, where: str, *, forced: bool) -> None:

@@ -163,7 +163,8 @@ def _promoted(session: Session, reading: Reading, address: Address, alias: str) 
     if chosen and over and over.has(("spec", *ARTIFACT.split("."))):
         return put_in_overlay(session.project, chosen, load, declared, {ARTIFACT: new})
     settings = parse_settings(address, [f"spec.{ARTIFACT}={new}"], ())
-    return edit(session.project, reading.files, load, address, settings, environment=chosen)
+    files = reading.files
+    return edit(session.project, files, load, address, settings, here=None, environment=chosen)
 
 
 def _declared(known: dict[Address, Declared], address: Address) -> Declared:

@@ -126,12 +126,16 @@ def status(
         if watch:
             rows = _watch(console, engine, addresses, max(interval, 0.05))
         else:
-            rows = look_at(engine, addresses)
+            look = look_at(engine, addresses)
+            rows = look.rows
             if format_ == "json":
-                console.out_json(to_json(rows, engine.clock.now(), engine.prices.words))
+                now, prices = engine.clock.now(), engine.prices.words
+                console.out_json(to_json(rows, now, prices, look.unread))
             else:
                 shown = render(rows, engine.clock.now(), engine.prices.words)
                 console.out(shown, newline=False)
+            if look.unread:  # what could be read was shown
+                raise look.unread
     down = any(not row.serves for row in rows)
     return NOT_SERVING if detailed_exitcode and down and not watch else 0
 
@@ -149,9 +153,10 @@ def _watch(
     rows: list[Row] = []
     try:
         while True:
-            trouble = ""
             try:
-                rows = look_at(engine, addresses)
+                look = look_at(engine, addresses)
+                rows = look.rows
+                trouble = f"not all could be read: {look.unread}" if look.unread else ""
             except Unreachable as error:  # it may be back the next time
                 if not rows:
                     raise

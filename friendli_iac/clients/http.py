@@ -23,6 +23,7 @@ from friendli_iac import __version__
 from friendli_iac.clients import answers
 from friendli_iac.clients.answers import LONGEST_PAUSE
 from friendli_iac.errors import ApiError, AuthError, NotFound, Unreachable, UsageError
+from friendli_iac.resources.foreign import loads
 
 CONNECT_TIMEOUT = 10.0  # seconds
 READ_TIMEOUT = 30.0  # for each piece of an answer
@@ -240,8 +241,8 @@ class Http:
         if not content.strip():
             return {}
         try:
-            value = json.loads(content)
-        except (ValueError, RecursionError):
+            value = loads(content)
+        except ValueError:
             value = content  # reported below, as a list and a number are
         if isinstance(value, dict):
             return value

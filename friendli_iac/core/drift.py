@@ -17,6 +17,7 @@ from friendli_iac.core.plan import Drift
 from friendli_iac.core.replay import Known
 from friendli_iac.core.state import Applied, Fence, Resource
 from friendli_iac.core.strangers import Place, Stranger
+from friendli_iac.errors import ApiError
 from friendli_iac.resources import KINDS
 from friendli_iac.resources.base import Action, Address, Kind, Observed
 from friendli_iac.resources.spec import Spec, get_path, overlay
@@ -81,7 +82,8 @@ class Acceptance:
 @dataclass(frozen=True)
 class DriftReport:
     """What differs, of `checked` resources. `strangers` is None when nobody asked about them;
-    `accepted` only says something where reality is to be accepted.
+    `accepted` only says something where reality is to be accepted. `unread` is why W&B did not
+    tell of `left_out` (addresses), or of what automations should have done.
     """
 
     api: str
@@ -94,6 +96,8 @@ class DriftReport:
     notes: tuple[str, ...] = ()
     accepted: tuple[Acceptance, ...] = ()
     prices: str = ""  # where the costs come from
+    unread: ApiError | None = None
+    left_out: tuple[str, ...] = ()
 
     @property
     def differs(self) -> bool:

@@ -11,7 +11,7 @@ from friendli_iac.core.moved import Moved, moved, own_digest
 from friendli_iac.core.pins import HOLDS_ALL, remote, trial
 from friendli_iac.core.plan import Change
 from friendli_iac.core.rollback import good_settings, lost_values
-from friendli_iac.core.routes import awaits_a_hand, seen_now, unseen
+from friendli_iac.core.routes import awaits_a_hand, seen_now, unseen, unwanted
 from friendli_iac.core.scene import Rollback, Scene, Wish
 from friendli_iac.core.state import Applied, Pin, Resource, Trial
 from friendli_iac.core.wanted import Wanted, at_rest, believed, wanted_now
@@ -30,7 +30,7 @@ def existing(
     address = str(wish.address)
     wanted = wanted_now(scene, kind, wish, resource)
     others = moved(kind, resource, observed, wanted.spec)
-    by_hand = others is not None and awaits_a_hand(kind, resource)
+    by_hand = others is not None and awaits_a_hand(kind, resource, wanted.spec)
     applied, new_facts = believed(kind, resource, wanted.spec)
     if new_facts and resource.pending is None:  # as if it had been known from the first
         resource = replace(resource, prior=applied)
@@ -59,9 +59,8 @@ def existing(
     action, reason = _action(scene, kind, address, life, resource, observed, sent)
     if action == "no-op" and fields and resource.pending is None:
         action, reason = "record", "only our own records change"
-    waiting = unseen(kind, target, seen_now(resource, observed.version))
-    if action == "no-op" and waiting and not rests:
-        action, reason = "verify", f"not seen to answer: {', '.join(waiting)}"
+    if action == "no-op" and not rests and (why := _unasked(kind, target, resource, observed)):
+        action, reason = "verify", why
     if wanted.held and resource.pin and resource.pin.stage in HOLDS_ALL:
         action, reason = _held(kind, resource.pin, life, observed)
     if others and (others.by or not sent):
@@ -151,6 +150,17 @@ def _action(
     if resource.pending is not None and not kind.idle(target):
         return "verify", "it was sent, and is not proved to serve"
     return "no-op", ""
+
+
+def _unasked(kind: Kind, target: Spec, resource: Resource, observed: Observed) -> str:
+    """Which routes are to be asked; empty when what is wanted was seen, and nothing beside it."""
+    seen = seen_now(resource, observed.version)
+    open_, left = unseen(kind, target, seen), unwanted(kind, target, seen)
+    return "; ".join(
+        f"{what}: {', '.join(routes)}"
+        for what, routes in (("not seen to answer", open_), ("not seen to be detached", left))
+        if routes
+    )
 
 
 def _moved(wish: Wish, applied: Applied, fields: Sequence[FieldChange]) -> tuple[FieldChange, ...]:

@@ -7,6 +7,7 @@ from dataclasses import replace
 from graphlib import CycleError, TopologicalSorter
 
 from friendli_iac.core.diff import DEFAULT, KEPT
+from friendli_iac.core.keys import stopped
 from friendli_iac.core.plan import Change, Hold
 from friendli_iac.core.state import State
 
@@ -15,7 +16,7 @@ def ordered(state: State, changes: Sequence[Change]) -> tuple[list[Change], list
     """The changes in the order in which they are carried out, each with the wave that it is in and
     what it waits for; and a circle of dependencies, if there is one.
     """
-    found, circle = in_order(_deletes_last(state, changes))
+    found, circle = in_order(_stops_first(state, _deletes_last(state, changes)))
     return (found, circle) if circle else (_one_first(_in_waves(found)), [])
 
 
@@ -174,3 +175,16 @@ def _deletes_last(state: State, changes: Sequence[Change]) -> list[Change]:
         else change
         for change in changes
     ]
+
+
+def _stops_first(state: State, changes: Sequence[Change]) -> list[Change]:
+    """What an automation deploys is changed when that has stopped: an event in between would undo
+    it, or make one more. To stop, the automation needs nothing of what it deploys.
+    """
+    stops = stopped(state, changes)
+    found = []
+    for change in changes:
+        first = stops.get(change.address, ()) if change.action != "no-op" else ()
+        waits_for = [a for a in change.waits_for if change.address not in stops.get(a, ())]
+        found.append(replace(change, waits_for=tuple(dict.fromkeys([*waits_for, *first]))))
+    return found

@@ -181,8 +181,9 @@ def _change(document: Mapping[str, Any]) -> Change:
     fields["checks"] = tuple(Check(**check) for check in fields["checks"])
     fields["manual"] = tuple(
         Manual(**{**one, "values": tuple((label, value) for label, value in one["values"])})
-        for one in fields["manual"]
+        for one in fields.get("manual", ())  # plans of 1.0 from before it had none
     )
+    fields.setdefault("beware", ())
     for key in ("steps", "waits_for", "behind", "notes", "beware", "cost_before", "cost_after"):
         fields[key] = tuple(fields[key]) if fields[key] is not None else None
     return Change(**fields)

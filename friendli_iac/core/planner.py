@@ -13,6 +13,7 @@ from friendli_iac.core.canonical import digest
 from friendli_iac.core.cost import NOTHING, Span, deposed_cost, live_cost, plus, surge
 from friendli_iac.core.diff import current, difference, readable
 from friendli_iac.core.existing import existing
+from friendli_iac.core.keys import refired, shared
 from friendli_iac.core.order import held_behind, ordered
 from friendli_iac.core.pins import HOLDS_ALL, held_off, hold, in_force, trial
 from friendli_iac.core.plan import Change, Plan, change_key
@@ -21,19 +22,25 @@ from friendli_iac.core.scene import Decision, Scene, Wish
 from friendli_iac.core.state import Applied, Fence, Resource
 from friendli_iac.core.wishes import after, located
 from friendli_iac.resources import KINDS
+from friendli_iac.resources.artifact import MOVED_BY
 from friendli_iac.resources.base import Address, Kind, Observed
 from friendli_iac.resources.expiry import expires_at, is_over
 from friendli_iac.resources.rollout import Rollout
-from friendli_iac.resources.spec import get_path
+from friendli_iac.resources.spec import drop_path, get_path
 
 
 def based_on(resource: Resource | None) -> str:
     """What a plan remembers of the state of a resource: when this differs, the plan is stale. Its
-    update time is left out, for that moves by itself, and its pin, which the plan may move.
+    update time is left out, for that moves by itself, and its pin and who moves it, which the plan
+    may change.
     """
     if resource is None:
         return ""
-    return digest({**asdict(resource), "fence": resource.fence.version, "pin": None}, 16)
+    known = {**asdict(resource), "fence": resource.fence.version, "pin": None}
+    for applied in (known["prior"], known["pending"], known["before"]):
+        if applied:
+            drop_path(applied["spec"], MOVED_BY)
+    return digest(known, 16)
 
 
 def seen_digest(kind: Kind, observed: Observed | None) -> str:
@@ -185,6 +192,7 @@ def assemble(
         replace(change, surge=surge(change, beside.get(change.address, NOTHING)))
         for change in held_behind(changes)
     ]
+    found += refired(scene.state, live, changes) + shared(scene.state, changes)
     return replace(
         blank,
         changes=tuple(changes),

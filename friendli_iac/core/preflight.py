@@ -46,7 +46,8 @@ class RepoFacts:
     None when that is not known; `token` whether there is one. `config` is config.json, None when
     it is not there or could not be read; `chat_template` is None when it is not known. Of a LoRA
     adapter, `adapter` is adapter_config.json, and `dtypes` are those of its tensors, none when they
-    are not known. For a folder on this machine, `repo` is its path and `commit` is empty.
+    are not known: of a folder, then they have no header. For a folder on this machine, `repo` is
+    its path and `commit` is empty.
     """
 
     repo: str

@@ -46,7 +46,7 @@ def _one(block: Mapping[str, Any], facts: RepoFacts, spec: Spec) -> Iterator[Che
     if facts.commit:
         yield from _reach(block, facts)
     if TENSORS in facts.files:
-        yield Check("ok", f"{TENSORS} is there")
+        yield _tensors(facts)
     elif OTHER in facts.files:
         remedy = f"Convert it to {TENSORS}."
         yield Check("fail", f"there is only {OTHER}, which Friendli does not load", remedy)
@@ -59,6 +59,15 @@ def _one(block: Mapping[str, Any], facts: RepoFacts, spec: Spec) -> Iterator[Che
         yield Check("fail", f"{ADAPTER} is missing", "Use a LoRA adapter in the format of PEFT.")
     elif facts.readable:
         yield Check("fail", f"{ADAPTER} cannot be read", "Use one that holds a JSON object.")
+
+
+def _tensors(facts: RepoFacts) -> Check:
+    if facts.dtypes:
+        return Check("ok", f"{TENSORS} is there")
+    if facts.commit:
+        return Check("UNKNOWN", f"{TENSORS} is there, and the header of its tensors was not read")
+    remedy = "Store it as safetensors; if it is a pointer of Git LFS: git lfs pull."
+    return Check("fail", f"{TENSORS} has no header of safetensors", remedy)
 
 
 def _reach(block: Mapping[str, Any], facts: RepoFacts) -> Iterator[Check]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -12,26 +13,29 @@ from friendli_iac.resources.artifact import ARTIFACT, IDEMPOTENCY_KEY, ArtifactV
 from friendli_iac.resources.automation_filter import ADD_ALIAS, fires
 from friendli_iac.resources.automation_lint import covers
 from friendli_iac.resources.automation_read import place_in, read_automation, scope_of
-from friendli_iac.resources.payload import Receiver, receiver_of
+from friendli_iac.resources.payload import Receiver, environment_of, receiver_of
 from friendli_iac.resources.payload_values import alias_added, filled
 from friendli_iac.resources.spec import Spec, get_path
 
-_SAID = ("trigger", "payload", "enabled")  # what of an automation decides what happens
+_SAID = ("trigger", "payload", "enabled", "action")  # what of an automation decides what happens
 
 
 @dataclass(frozen=True)
 class Firing:
-    """An automation that the event fires. `address` is ours, empty for somebody else's; `url` where
-    it sends to; `payload` with its variables filled in. `deploys` is the address of the endpoint
-    that another version comes to, empty where it is none of ours.
+    """An automation that the event fires. `address` is ours, empty for somebody else's; `action`
+    what it does where it calls no webhook, such as NOTIFICATION; `url` where it sends to; `payload`
+    with its variables filled in. `deploys` is the address of the endpoint that another version
+    comes to, empty where it is none of ours.
 
     `live`: it is in W&B, and not only in the manifests; `changed`: those want it otherwise, and
-    were not applied. `certain`: its filter says nothing that cannot be told here.
+    were not applied. `certain`: neither its event nor its filter or scope is one that cannot be
+    judged here; an unknown scope is empty.
     """
 
     name: str
     scope: str
     address: str
+    action: str
     url: str
     receiver: Receiver
     payload: Any
@@ -67,9 +71,11 @@ def firings(
     nodes: Sequence[Mapping[str, Any]],
     comes: ArtifactVersion,
     alias: str,
+    environment: str = "",
 ) -> Iterator[Firing]:
     """What adding `alias` to a version fires. `specs` are wanted, by address, and `nodes` what W&B
-    has, whosever it is: those come first, then what is only in the manifests.
+    has, whosever it is: those come first, then what is only in the manifests. What promotes in
+    another `environment` deploys nothing of this one.
     """
     ids = {one.id: address for address, one in state.resources.items()}
     seen = set()
@@ -80,13 +86,15 @@ def firings(
         seen.add(address)
         integration = (node.get("action") or {}).get("integration") or {}
         url = str(integration.get("urlEndpoint") or "")
-        if scope and covers(scope, comes.path):
-            yield from _firing(specs, spec, scope, address, url, values, live=True)
+        if not scope or covers(scope, comes.path):
+            yield from _firing(specs, spec, scope, address, url, values, environment, live=True)
     for address, spec in specs.items():
         if "trigger" not in spec or address in seen or not covers(place_in(spec), comes.path):
             continue
         url = str(get_path(specs.get(f"Webhook/{spec.get('webhook')}", {}), "url", ""))
-        yield from _firing(specs, spec, place_in(spec), address, url, values, live=False)
+        yield from _firing(
+            specs, spec, place_in(spec), address, url, values, environment, live=False
+        )
 
 
 def _firing(
@@ -96,6 +104,7 @@ def _firing(
     address: str,
     url: str,
     values: Mapping[str, str],
+    environment: str,
     *,
     live: bool,
 ) -> Iterator[Firing]:
@@ -108,15 +117,22 @@ def _firing(
         str(spec.get("name") or address.partition("/")[2]),
         scope,
         address,
+        _action(str(spec.get("action", ""))),
         url,
         receiver,
         payload,
         live,
         live and any(spec.get(key) != specs[address].get(key) for key in _SAID if address in specs),
-        matched is True,
+        matched is True and scope != "",
         bool(spec.get("enabled", True)),
-        _deploys(specs, receiver, payload),
+        _deploys(specs, receiver, payload, environment),
     )
+
+
+def _action(typename: str) -> str:
+    """What W&B calls a type of action: `NoOpTriggeredAction` is NO_OP."""
+    words = re.sub(r"(?<=[a-z])(?=[A-Z])", "_", typename.removesuffix("TriggeredAction"))
+    return words.upper()
 
 
 def _same(specs: Mapping[str, Spec], scope: str, name: str) -> str:
@@ -125,7 +141,7 @@ def _same(specs: Mapping[str, Spec], scope: str, name: str) -> str:
     return next((address for address in same if specs[address].get("name") == name), "")
 
 
-def _deploys(specs: Mapping[str, Spec], receiver: Receiver, payload: Any) -> str:
+def _deploys(specs: Mapping[str, Spec], receiver: Receiver, payload: Any, environment: str) -> str:
     """The endpoint that a payload is about: by its key where Friendli is sent it, and by what it
     says where a repository is.
     """
@@ -138,6 +154,8 @@ def _deploys(specs: Mapping[str, Spec], receiver: Receiver, payload: Any) -> str
             a for a, s in found.items() if [s["project"], get_path(s, IDEMPOTENCY_KEY)] == meant
         )
         return next(same, "")
+    if environment_of(payload) not in ("", environment):
+        return ""
     said = set(_texts(payload))
     return next((address for address in found if address in said), "")
 

@@ -10,10 +10,13 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 
 from friendli_iac.core.journal import LOST_KEPT, NOT_APPLIED, OVERRIDES_KEPT, RUNS_KEPT, Entry
-from friendli_iac.core.routes import doubted
+from friendli_iac.core.keys import keys_of, left_behind, note_movers
+from friendli_iac.core.routes import doubted, swapped
 from friendli_iac.core.state import Applied, Fence, Lost, Pin, Resource, Run, State
-from friendli_iac.resources.base import NEW_VERSION
-from friendli_iac.resources.spec import get_path
+from friendli_iac.resources import KINDS
+from friendli_iac.resources.artifact import IDEMPOTENCY_KEY
+from friendli_iac.resources.base import NEW_VERSION, Address
+from friendli_iac.resources.spec import Spec, get_path
 
 HISTORY_KEPT = 20  # records for each resource
 SENT = "sent"  # the outcome of a version while nothing is proved
@@ -79,7 +82,8 @@ def apply_entry(known: Known, entry: Entry) -> None:
             resource.routes, resource.routes_at = entry.routes or {}, entry.version
             resource.fence = entry.fence if entry.fence.version is not None else resource.fence
         case "record" if resource is not None and entry.after is not None:
-            resource.prior = entry.after
+            before, resource.prior = resource.applied.spec, entry.after
+            _swap(resource, entry.address, before)
             resource.records += 1
             resource.name = entry.name or resource.name
             _learn(resource)
@@ -103,9 +107,12 @@ def apply_entry(known: Known, entry: Entry) -> None:
             )
             _protect(adopted, entry.after)
             state.resources[entry.address] = adopted
+            state.forgotten_keys = left_behind(state, keys_of(resource))
             _close(known, entry.address)
         case "forget":
             state.resources.pop(entry.address, None)
+            keys = [*keys_of(resource), *_begun_keys(known, entry.address)]
+            state.forgotten_keys = left_behind(state, keys)
             state.lost = [lost for lost in state.lost if lost.address != entry.address]
             _close(known, entry.address)
         case "moved" if resource is not None:
@@ -126,6 +133,7 @@ def apply_entry(known: Known, entry: Entry) -> None:
             run.complete, run.plan = True, None
         case _:  # about a resource that is no longer ours
             pass
+    note_movers(state, entry.address)
 
 
 def _run(state: State, entry: Entry) -> None:
@@ -144,13 +152,27 @@ def _run(state: State, entry: Entry) -> None:
 def _with_moved(applied: Applied | None, old: str, new: str) -> Applied | None:
     if applied is None or old not in applied.depends_on:
         return applied
-    return replace(applied, depends_on=[new if a == old else a for a in applied.depends_on])
+    spec, name = applied.spec, Address.parse(new).name
+    if str(spec.get("deploys", "")) in (old, Address.parse(old).name):
+        spec = {**spec, "deploys": name}
+    return Applied(
+        spec,
+        applied.labels,
+        [new if a == old else a for a in applied.depends_on],
+        applied.asked,
+    )
 
 
 def _close(known: Known, address: str) -> None:
     """A person decided what an interrupted effect came to."""
     for effect in [effect for effect, begun in known.open.items() if begun.address == address]:
         del known.open[effect]
+
+
+def _begun_keys(known: Known, address: str) -> list[str]:
+    """The keys of what interrupted creates may have made."""
+    specs = [one.after.spec for one in known.open.values() if one.address == address and one.after]
+    return [str(key) for spec in specs if (key := get_path(spec, IDEMPOTENCY_KEY))]
 
 
 def _done(known: Known, begun: Entry, entry: Entry) -> None:
@@ -182,6 +204,7 @@ def _done(known: Known, begun: Entry, entry: Entry) -> None:
         return
     if begun.step in NEW_VERSION:
         resource.before = resource.pending
+    before = resource.applied.spec
     resource.pending, resource.trial = begun.after, begun.trial
     resource.name = begun.name
     resource.ours_before = resource.fence.version
@@ -192,10 +215,16 @@ def _done(known: Known, begun: Entry, entry: Entry) -> None:
         resource.key = begun.key
         _remember(resource, begun)
         resource.routes = doubted(resource.routes)
+    _swap(resource, begun.address, before)
     _learn(resource)
     # Protection begins with the effect, not only when it serves.
     if get_path(begun.after.spec, "lifecycle.preventDestroy"):
         resource.protected = True
+
+
+def _swap(resource: Resource, address: str, before: Spec) -> None:
+    kind = KINDS[Address.parse(address).kind]
+    resource.routes = swapped(kind, before, resource.applied.spec, resource.routes)
 
 
 def _remember(resource: Resource, begun: Entry) -> None:

@@ -191,7 +191,8 @@ class Lost:
 @dataclass
 class State:
     """Everything that is kept. `api`, `team` and `wandb` say where the resources live, `project`
-    (a name, or its repository and folder) and `environment` whose they are.
+    (a name, or its repository and folder) and `environment` whose they are. `forgotten_keys` are
+    the idempotency keys of endpoints that were given up: W&B's route knows them by these still.
     """
 
     lineage: str
@@ -208,6 +209,7 @@ class State:
     open: list[dict[str, Any]] = field(default_factory=list)  # effects that a commit left open
     lost: list[Lost] = field(default_factory=list)
     overrides: list[Override] = field(default_factory=list)  # the newest is last
+    forgotten_keys: list[str] = field(default_factory=list)
 
     @property
     def in_wandb(self) -> bool:
@@ -242,6 +244,7 @@ class State:
             fields["lost"] = [Lost(**value) for value in fields.get("lost", ())]
             fields["overrides"] = [Override(**value) for value in fields.get("overrides", ())]
             fields["open"] = [dict(value) for value in fields.get("open", ())]
+            fields["forgotten_keys"] = [str(key) for key in fields.get("forgotten_keys", ())]
             for address in fields["resources"]:
                 if Address.parse(address).kind not in KINDS:
                     raise ValueError(f"{address} is of no kind that this version knows")

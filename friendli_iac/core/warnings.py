@@ -99,6 +99,10 @@ def _moves(change: Change) -> bool:
 
 def _later(change: Change) -> Iterator[str]:
     """What happens by itself afterwards."""
+    ended = change.action == "terminate" or "sleep" in change.steps
+    kind = KINDS[Address.parse(change.address).kind]
+    if ended and change.after and (mover := kind.moved_by(change.after.spec)):
+        yield f"{mover} is enabled: the next event may start it again"
     if "sleep" in change.steps:
         yield f"the next request wakes it, and then it bills; {TERMINATED}"
     elif _set(change, FEWEST) == 0:

@@ -30,6 +30,7 @@ def advised(
     gone = {change.address for change in plan.changes if change.action == "delete"}
     every = {a: r.applied.spec for a, r in state.resources.items() if a not in gone}
     every |= {address: wish.spec for address, wish in wanted.items()}
+    ours = {resource.id for resource in state.resources.values()}
 
     def advice(change: Change) -> Advice:
         kind = KINDS[Address.parse(change.address).kind]
@@ -43,7 +44,7 @@ def advised(
             live.get(change.address),
             resource.routes if resource and change.action not in ("create", "replace") else {},
         )
-        doubts = kind.lint(api, change.address, target, every) if change.after else ()
+        doubts = kind.lint(api, change.address, target, every, ours) if change.after else ()
         return told.with_(Advice(warnings=doubts)) if doubts else told
 
     pending = [change for change in plan.changes if change.action != "no-op"]

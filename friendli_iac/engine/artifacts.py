@@ -17,7 +17,8 @@ from friendli_iac.core.plan import Change, Plan, Refusal
 from friendli_iac.core.scene import Wish
 from friendli_iac.core.state import Applied, Fence, Resource, Run, State
 from friendli_iac.engine.linking import with_spec
-from friendli_iac.errors import NotFound, StalePlan
+from friendli_iac.errors import ApiError, NotFound, StalePlan
+from friendli_iac.resources import KINDS
 from friendli_iac.resources.artifact import (
     ARTIFACT,
     DIGEST,
@@ -27,7 +28,7 @@ from friendli_iac.resources.artifact import (
     ArtifactVersion,
     provenance,
 )
-from friendli_iac.resources.base import Observed, Step
+from friendli_iac.resources.base import Address, Observed, Step
 from friendli_iac.resources.spec import BLANK, copied, get_path, set_path
 
 DEPLOYS: tuple[Step, ...] = ("create", "rollout")  # the steps that send an artifact
@@ -41,23 +42,31 @@ class Artifacts(Protocol):
     def resolve(self, name: ArtifactName) -> ArtifactVersion: ...
 
 
-Answer = ArtifactVersion | NotFound
+Answer = ArtifactVersion | ApiError  # an error that is not NotFound: W&B could not be asked
 
 
 @dataclass(frozen=True)
 class _Look:
     """What was learnt of the artifact of one endpoint. `answer` is None where nobody was asked, and
-    `mover` the automation that rolls it out by itself, if one does.
+    `mover` the automation that rolls it out by itself, if one does. `rests`: it is to run nothing.
     """
 
     written: ArtifactName
     answer: Answer | None
     mover: str
     resource: Resource | None
+    rests: bool = False
 
     @property
     def applied(self) -> Applied:
         return self.resource.applied if self.resource else Applied({})
+
+    @property
+    def is_kept(self) -> bool:
+        """Whether what was applied stays, whatever W&B says, unless it is sent anew."""
+        sent = get_path(self.applied.spec, ARTIFACT)
+        same = str(self.written) in (sent, self.applied.asked.get(ARTIFACT))
+        return same and (bool(self.mover) or self.rests)
 
 
 @dataclass
@@ -83,14 +92,21 @@ class ArtifactLink:
             and (text := get_path(wishes[address].spec, ARTIFACT))
             and BLANK not in text
         }
-        unsure = [n for a, n in written.items() if not _is_known(n, state.resources.get(a))]
-        answers, moved_by = self._ask(unsure), movers(wishes, state, chosen)
+        moved_by = movers(wishes, state, chosen)
+        answers = self._ask(
+            (
+                name
+                for address, name in written.items()
+                if not _is_known(name, state.resources.get(address), moved_by.get(address, ""))
+            ),
+            strict=False,
+        )
         linked = dict(wishes)
         self._looks = {}
         for address, name in written.items():
-            look = _Look(
-                name, answers.get(name), moved_by.get(address, ""), state.resources.get(address)
-            )
+            rests = KINDS[Address.parse(address).kind].idle(wishes[address].spec)
+            mover, resource = moved_by.get(address, ""), state.resources.get(address)
+            look = _Look(name, answers.get(name), mover, resource, rests)
             self._looks[address] = look
             again = address in replaced
             key = key_of(state, address, wishes[address].spec, again=again)
@@ -98,7 +114,9 @@ class ArtifactLink:
         return linked
 
     def told(self, plan: Plan) -> Plan:
-        """`plan` with what is known of each artifact, and a refusal for what means nothing."""
+        """`plan` with what is known of each artifact, and a refusal for what means nothing. Raises
+        ApiError where W&B could not be asked, and more than what was applied is needed.
+        """
         changes, refusals = [], list(plan.refusals)
         for change in plan.changes:
             look = self._looks.get(change.address)
@@ -112,6 +130,11 @@ class ArtifactLink:
                     notes += _missed(look, look.answer, fence.version, fence.updated_at)
                     notes += [TWICE] * ({"rollout", "update"} <= set(change.steps))
                     change = replace(change, notes=tuple(notes))
+            elif not isinstance(look.answer, NotFound):
+                if deploys or not look.is_kept:
+                    raise look.answer
+                note = f"its artifact stays as it was applied: {look.answer}"
+                change = replace(change, notes=(*change.notes, note))
             elif look.mover and not deploys:
                 change = replace(change, notes=(*change.notes, str(look.answer)))
             else:
@@ -165,8 +188,12 @@ class ArtifactLink:
         if moved:
             raise StalePlan(moved)
 
-    def _ask(self, names: Iterable[ArtifactName]) -> dict[ArtifactName, Answer]:
-        """What W&B says of each; nothing where it may not be asked."""
+    def _ask(
+        self, names: Iterable[ArtifactName], *, strict: bool = True
+    ) -> dict[ArtifactName, Answer]:
+        """What W&B says of each; nothing where it may not be asked. Where it cannot be asked, that
+        is raised (`strict`), or the answer.
+        """
         wanted = sorted(set(names), key=str)
         if self.wandb is None or not wanted:
             return {}
@@ -175,18 +202,22 @@ class ArtifactLink:
         def ask(name: ArtifactName) -> Answer:
             try:
                 return wandb.resolve(name)
-            except NotFound as error:
+            except ApiError as error:
+                if strict and not isinstance(error, NotFound):
+                    raise
                 return error
 
         with ThreadPoolExecutor(AT_A_TIME, thread_name_prefix="wandb") as pool:
             return dict(zip(wanted, pool.map(ask, wanted), strict=True))
 
 
-def _is_known(name: ArtifactName, resource: Resource | None) -> bool:
-    """Whether there is nothing to ask: a version never changes, and this one was looked up."""
+def _is_known(name: ArtifactName, resource: Resource | None, mover: str) -> bool:
+    """Whether there is nothing to ask: a version never changes, and this one was looked up. Of what
+    a `mover` rolls out, no digest is kept.
+    """
     applied = resource.applied.spec if resource else {}
     same = name.is_version and get_path(applied, ARTIFACT) == str(name)
-    return same and get_path(applied, DIGEST) is not None
+    return same and (bool(mover) or get_path(applied, DIGEST) is not None)
 
 
 def _locked(wish: Wish, look: _Look, key: str | None) -> Wish:

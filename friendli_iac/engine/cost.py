@@ -25,7 +25,7 @@ def look_at_cost(engine: Engine, days: int) -> CostReport:
     the API bills by days of UTC. Only GETs, and nothing is woken. Raises what reading raises, but
     nothing for a bill that cannot be had.
     """
-    rows = [row for row in look_at(engine) if row.kind.serves]
+    rows = look_at(engine, serving=True).rows
     now = engine.clock.now()
     end = now - now % DAY + DAY
     start = end - days * DAY

@@ -26,7 +26,7 @@ from friendli_iac.engine.engine import Engine
 from friendli_iac.engine.observe import Observer, Place
 from friendli_iac.engine.planning import Refresh, late_twins
 from friendli_iac.engine.report import ApplyOptions
-from friendli_iac.errors import Cancelled, Refused
+from friendli_iac.errors import ApiError, Cancelled, Refused
 from friendli_iac.manifest.compose import slug
 from friendli_iac.resources import KINDS
 from friendli_iac.resources.base import Address, Observed
@@ -55,10 +55,11 @@ class Question:
 
 def find_drift(engine: Engine, question: Question) -> DriftReport:
     """What is not as it was left. Takes no lock, writes nothing. Raises ApiError and its children,
-    Refused for another team or API, UsageError for a target that is not in state.
+    but not those of W&B, which are in the report; Refused for another team or API, UsageError for
+    a target that is not in state.
     """
     known, notices = engine.known()
-    with Observer(known.state, engine.apis, engine.parallelism) as observer:
+    with Observer(known.state, engine.apis, engine.parallelism, apart=True) as observer:
         try:
             return _look(engine, known, observer, question, notices)
         except KeyboardInterrupt:
@@ -136,7 +137,11 @@ def _look(
         found = routes.added(found, settled)
     else:
         routes.count(settled)
-    found = _with_missed(engine, state, {a: observer.live[a] for a in settled}, found)
+    try:
+        found = _with_missed(engine, state, {a: observer.live[a] for a in settled}, found)
+    except ApiError as error:  # what an automation should have done, only W&B tells
+        observer.leave("WebhookAutomation", error)
+        notices = [*notices, "whether an automation missed its event is not known: see the error"]
     notes = [*notices, *_notes(known, observer, addresses, open_now), *routes.notes]
     strangers = None
     if question.projects is not None:
@@ -153,6 +158,8 @@ def _look(
         strangers=strangers,
         notes=tuple(notes),
         prices=engine.prices.words,
+        unread=observer.unread,
+        left_out=tuple(sorted({*chosen} - {*addresses})),
         accepted=tuple(
             routes.accepted(
                 acceptance(one, state.resources[one.address], observer.live[one.address], now), now

@@ -72,8 +72,9 @@ class Asking:
         found = []
         for address in addresses:
             resource = self.state.resources[address]
-            names = [*_kind(address).routes(resource.applied.spec).names, *resource.routes]
-            if names and self.live.get(address) is not None:
+            routes = _kind(address).routes(resource.applied.spec)
+            names = [*routes.names, *resource.routes]
+            if routes.path and names and self.live.get(address) is not None:
                 found.append((address, list(dict.fromkeys(names))))
         return found
 

@@ -27,12 +27,13 @@ from friendli_iac.engine.guards import (
 )
 from friendli_iac.engine.linking import Linker
 from friendli_iac.engine.observe import Observer
-from friendli_iac.engine.planning import Selection, Wishes, make_plan
+from friendli_iac.engine.planning import Selection, Wishes, make_plan, with_way_out
 from friendli_iac.engine.preflight import Preflight
 from friendli_iac.engine.report import ApplyOptions, Report
 from friendli_iac.engine.resuming import check_begun
 from friendli_iac.engine.siblings import Siblings
 from friendli_iac.errors import (
+    ApiError,
     Cancelled,
     FriendliIacError,
     StateError,
@@ -159,6 +160,10 @@ class Engine:
             except KeyboardInterrupt:
                 self.stop.set()  # threads that pause before they ask again would be waited for
                 raise
+            except ApiError as error:
+                if destroy and error is observer.unread:
+                    raise with_way_out(error, known.state, selection) from None
+                raise
         return self._overridden(made)
 
     def _overridden(self, plan: Plan) -> Plan:
@@ -219,6 +224,10 @@ class Engine:
                     context.commit()
                 return Report(plan, settled=settled, notices=notices)
             check_permitted(plan, options.allow_destroy)
+            context.once = saved or bool(approved)
+            if operation == "rollback":  # once more, it would go back further
+                named = "".join(f" --target {change.address}" for change in plan.pending_changes)
+                context.again = f"Run friendli-iac apply{named}"
             if not approve(plan):
                 raise Cancelled("not applied", safe="Nothing was sent and nothing was changed.")
             self.linker.check(context.known.state, plan)

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any, NoReturn
 
 from friendli_iac.core.journal import RUNS_KEPT
+from friendli_iac.core.keys import deployers, refired
 from friendli_iac.core.moved import is_fenced
 from friendli_iac.core.plan import Change, Plan
 from friendli_iac.core.planfile import has_expired
@@ -122,9 +123,12 @@ def check_live(state: State, plan: Plan, apis: Mapping[str, Any], parallelism: i
     """StalePlan when a resource that a saved plan touches was changed since, by anybody."""
     touched = [change for change in _untouched(state, plan) if change.id]
     addresses = [change.address for change in touched]
+    by = {address for some in deployers(state, touched).values() for address in some}
     with Observer(state, apis, parallelism) as observer:
         observer.add_versions(list(observer.observe(addresses)))
+        list(observer.observe(by - observer.live.keys()))
         moved = [sentence for change in touched if (sentence := _moved(state, change, observer))]
+        moved += [f"{one.address}: {one.message}" for one in refired(state, observer.live, touched)]
     if moved:
         raise StalePlan(moved)
 

@@ -23,9 +23,16 @@ class Observer:
 
     What was seen stays: `live` by address, with None for what is gone; `listed` by place. As a
     context manager it calls off, at the end, what was not begun.
+
+    `unread` is the first error of W&B, which is no service that runs anything. With `apart`, what
+    W&B does not tell is left out, and nothing is raised.
     """
 
-    def __init__(self, state: State, apis: Mapping[str, Any], parallelism: int) -> None:
+    def __init__(
+        self, state: State, apis: Mapping[str, Any], parallelism: int, *, apart: bool = False
+    ) -> None:
+        self.unread: ApiError | None = None
+        self._apart = apart
         self.live: dict[str, Observed | None] = {}
         self.listed: dict[Place, dict[str, Observed]] = {}
         self._state = state
@@ -61,20 +68,26 @@ class Observer:
 
     def observe(self, addresses: Iterable[str], places: Iterable[Place] = ()) -> Iterator[str]:
         """`addresses`, each as soon as `live` has it, if it is in state. Raises ApiError and its
-        children, and Refused for a resource of another team.
+        children (see `apart`), and Refused for a resource of another team.
         """
         wanted = list(addresses)
         self.expect(wanted, places)
         for place, future in self._lists.items():
-            self.listed[place] = future.result()
+            try:
+                self.listed[place] = future.result()
+            except ApiError as error:
+                self.leave(place[0], error)
         for address in wanted:
-            resource = self._state.resources.get(address)
-            if resource is not None:
-                kind = Address.parse(address).kind
-                listed = self.listed[kind, resource.project].get(resource.id)
-                fetched = self._fetched.pop(address).result()
-                self.live[address] = self._joined(address, resource.id, fetched, listed)
-            yield address
+            if address not in self._state.resources or self._saw(address):
+                yield address
+
+    def leave(self, kind: str, error: ApiError) -> None:
+        """Goes on without what the service of `kind` does not tell, or raises `error`."""
+        if KINDS[kind].home != "wandb":
+            raise error
+        self.unread = self.unread or error
+        if not self._apart:
+            raise error
 
     def presume(self, addresses: Iterable[str]) -> Iterator[str]:
         """`addresses` as `observe` gives them, with `live` from the state alone."""
@@ -124,6 +137,20 @@ class Observer:
         for (_, project), listed in self.listed.items():
             found.setdefault(project, []).extend(sorted(listed))
         return found
+
+    def _saw(self, address: str) -> bool:
+        """Whether `live` has it now."""
+        resource, kind = self._state.resources[address], Address.parse(address).kind
+        fetch = self._fetched.pop(address)
+        if (kind, resource.project) not in self.listed:
+            return False
+        listed = self.listed[kind, resource.project].get(resource.id)
+        try:
+            self.live[address] = self._joined(address, resource.id, fetch.result(), listed)
+        except ApiError as error:
+            self.leave(kind, error)
+            return False
+        return True
 
     def _list(self, kind: str, project: str) -> dict[str, Observed]:
         return KINDS[kind].list(self.apis[kind], project)

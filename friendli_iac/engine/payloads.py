@@ -28,8 +28,10 @@ AUTOMATION, WEBHOOK, ENDPOINT = "WebhookAutomation", "Webhook", "Endpoint"
 @dataclass(frozen=True)
 class PayloadLink:
     """A link (`friendli_iac.engine.linking`). Refused for an automation whose payload cannot follow
-    from what it deploys.
+    from what it deploys. `environment` is what promotions say; empty in a project without any.
     """
+
+    environment: str = ""
 
     def __call__(
         self,
@@ -52,21 +54,20 @@ class PayloadLink:
                 spec |= {"webhookName": webhook["name"], "webhookTeam": webhook["team"]}
                 follows = {"webhookName": "webhook", "webhookTeam": "webhook"}
             if "deploys" in spec and "payload" not in spec:
-                spec["payload"] = _payload(address, spec, webhook, wishes, state)
+                spec["payload"] = self._payload(address, spec, webhook, wishes, state)
                 follows["payload"] = "deploys"
             linked[address] = with_spec(wish, spec, follows=follows)
         return linked
 
-
-def _payload(
-    address: str, spec: Spec, webhook: Spec, wishes: dict[str, Wish], state: State
-) -> dict[str, Any]:
-    name = str(spec["deploys"])
-    deployed = str(Address(ENDPOINT, name))
-    if spec.get("promotion") == "pull-request":
-        url = str(webhook.get("url", ""))
-        return promotion_payload(receiver_of(url), deployed, branch_of(url))
-    return deploy_payload(address, name, wishes, state)
+    def _payload(
+        self, address: str, spec: Spec, webhook: Spec, wishes: dict[str, Wish], state: State
+    ) -> dict[str, Any]:
+        name = str(spec["deploys"])
+        deployed = str(Address(ENDPOINT, name))
+        if spec.get("promotion") == "pull-request":
+            url = str(webhook.get("url", ""))
+            return promotion_payload(receiver_of(url), deployed, branch_of(url), self.environment)
+        return deploy_payload(address, name, wishes, state)
 
 
 def deploy_payload(
@@ -76,6 +77,12 @@ def deploy_payload(
     route cannot do that.
     """
     deployed = str(Address(ENDPOINT, name))
+    if deployed not in wishes and deployed not in state.resources:
+        raise Refused(
+            f"{address}: {deployed} is neither among the files given nor in state",
+            safe="Nothing was sent.",
+            next="Give its file, too, or apply it first.",
+        )
     endpoint = known_spec(ENDPOINT, name, wishes, state)
     if get_path(endpoint, "model.wandb") is None:
         message, remedy = NOT_DEPLOYED

@@ -11,6 +11,7 @@ from friendli_iac.core.canonical import digest
 from friendli_iac.core.drift import changed_outside, may_have_moved
 from friendli_iac.core.journal import LOST_KEPT
 from friendli_iac.core.judging import Case
+from friendli_iac.core.keys import deployers
 from friendli_iac.core.plan import Change, Plan
 from friendli_iac.core.planner import assemble, decide
 from friendli_iac.core.policy import judge
@@ -24,12 +25,13 @@ from friendli_iac.engine.linking import Linker
 from friendli_iac.engine.observe import Observer
 from friendli_iac.engine.preflight import Preflight
 from friendli_iac.engine.siblings import Siblings
-from friendli_iac.errors import Refused
+from friendli_iac.errors import ApiError, Refused
 from friendli_iac.resources import KINDS
 from friendli_iac.resources.base import Address, place_of
 from friendli_iac.resources.policy import Policy
 from friendli_iac.resources.prices import LIST_PRICES, Prices
 
+NAMED = 3  # endpoints that a way out spells out
 Wishes = Mapping[Address, Wish]
 # How much is read: `fast` looks at versions where the update time moved, `full` at all of them,
 # `none` at nothing.
@@ -124,6 +126,7 @@ def make_plan(
         spots = {(Address.parse(change.address).kind, change.project) for change in named}
         scene = replace(scene, strangers=observer.strangers(sorted(spots)))
         decisions |= decided(scene, [change.address for change in named])
+    _look_at_deployers(state, observer, (change for change, _ in decisions.values()), selection)
     made = assemble(
         scene, decisions.values(), live=observer.live, listed=observer.listed, blank=blank
     )
@@ -140,6 +143,24 @@ def make_plan(
         drift=changed_outside(known, observer.live, full=selection.refresh == "full"),
     )
     return replace(made, findings=judge(policies, Case(made, state, wanted, prices, now)))
+
+
+def with_way_out(error: ApiError, state: State, selection: Selection) -> ApiError:
+    """`error` of W&B, which keeps a destroy from what automations deploy (they have to go first:
+    else W&B would have it made anew), with how what bills is stopped without W&B.
+    """
+    ending = sorted(_chosen(state, {}, selection))
+    billing = [a for a in ending if KINDS[Address.parse(a).kind].serves]
+    if billing:
+        sets = "; ".join(f"friendli-iac set {a} spec.desired=terminated" for a in billing[:NAMED])
+        targets = " ".join(f"--target {a}" for a in billing[:NAMED])
+        more = len(billing) - NAMED
+        error.next += (
+            f" To stop what bills now, without W&B: {sets}; friendli-iac apply {targets}"
+            + (f" (and so on for {more} more)" if more > 0 else "")
+            + "; or terminate it in Friendli's web page."
+        )
+    return error
 
 
 def manifest_digest(wanted: Mapping[str, Wish]) -> str:
@@ -168,6 +189,16 @@ def _chosen(state: State, wanted: Mapping[str, Wish], selection: Selection) -> s
                 next="See friendli-iac state list.",
             )
     return chosen
+
+
+def _look_at_deployers(
+    state: State, observer: Observer, changes: Iterable[Change], selection: Selection
+) -> None:
+    """Reads what may send events to what is made anew, though the plan may not be about it, or is
+    about what nobody read: that would buy one more.
+    """
+    by = {address for some in deployers(state, changes).values() for address in some}
+    list(observer.observe(by if selection.refresh == "none" else by - observer.live.keys()))
 
 
 def _needs_version(state: State, observer: Observer, change: Change) -> bool:

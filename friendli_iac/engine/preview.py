@@ -57,7 +57,7 @@ def preview(
     linked = engine.linker.linked(wanted, known.state, sorted(wanted), ())
     specs = {address: wish.spec for address, wish in linked.items()}
     nodes = wandb.automations(path.partition("/")[0], fresh=True)
-    fired = tuple(firings(known.state, specs, nodes, comes, alias))
+    fired = tuple(firings(known.state, specs, nodes, comes, alias, engine.environment))
     told = Preview(path, alias, leaves, comes, fired, {})
     planned = dict.fromkeys(one.deploys for one in fired if one.deploys in wanted and one.enabled)
     if told.unchanged:

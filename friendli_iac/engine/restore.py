@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 
 from friendli_iac.backends.base import Backend
 from friendli_iac.core.exchange import Exchange
+from friendli_iac.core.keys import keys_of, left_behind
 from friendli_iac.core.replay import replay
 from friendli_iac.core.state import State
 from friendli_iac.engine.engine import Engine
@@ -65,6 +66,8 @@ def restore(engine: Engine, serial: int, approve: Callable[[Restored], bool]) ->
             runs={**kept.runs, **begun_plans},
             lost=[*now.lost, *(lost for lost in kept.lost if lost not in now.lost)],
         )
+        keys = (key for resource in now.resources.values() for key in keys_of(resource))
+        restored.forgotten_keys = left_behind(restored, keys)
         return backend.commit(restored).serial
 
 

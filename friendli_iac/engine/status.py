@@ -1,18 +1,30 @@
-"""Reads how everything in state is: one list for each project, one request for each resource."""
+"""Reads how everything in state is: one list for each project, one request for each resource.
+
+The two services are read apart: without W&B, what runs and bills is still in sight.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
 from typing import Any
 
 from friendli_iac.core.state import Resource, State
 from friendli_iac.engine.engine import Engine
-from friendli_iac.errors import NotFound, Refused, UsageError, did_you_mean
+from friendli_iac.errors import ApiError, NotFound, Refused, UsageError, did_you_mean
 from friendli_iac.resources import KINDS
 from friendli_iac.resources.base import Address, Kind, Observed, Replicas
 from friendli_iac.resources.prices import Prices
 from friendli_iac.review.status import Row, expires
+
+
+@dataclass(frozen=True)
+class Look:
+    """How it all is, in order. `unread` is why W&B did not tell of some of it, if so."""
+
+    rows: list[Row]
+    unread: ApiError | None = None
 
 
 def known_resource(state: State, address: str) -> Resource:
@@ -25,27 +37,39 @@ def known_resource(state: State, address: str) -> Resource:
     return state.resources[address]
 
 
-def look_at(engine: Engine, addresses: Sequence[str] = ()) -> list[Row]:
-    """How `addresses` are, or everything in state, in order. Only GETs, and nothing is woken.
-    Raises ApiError and its children, and UsageError for an address that is not in state.
+def look_at(engine: Engine, addresses: Sequence[str] = (), *, serving: bool = False) -> Look:
+    """How `addresses` are, or everything in state (`serving`: but for what never bills). Only
+    reads, and nothing is woken. Raises ApiError and its children, but not those of W&B, and
+    UsageError for an address that is not in state.
     """
     state = engine.known()[0].state
     wanted = {a: known_resource(state, a) for a in addresses} or state.resources
-    asked = [(address, resource, False) for address, resource in sorted(wanted.items())]
+    asked = [
+        (address, resource, False)
+        for address, resource in sorted(wanted.items())
+        if not serving or KINDS[Address.parse(address).kind].serves
+    ]
     asked += [(a, r.deposed, True) for a, r, _ in asked if r.deposed is not None]
     asked.sort(key=lambda one: (one[0], one[2]))
     places = sorted({(Address.parse(a).kind, r.project) for a, r, _ in asked})
     pool = ThreadPoolExecutor(engine.parallelism, thread_name_prefix="read")
     try:
-        lists = pool.map(
-            lambda place: KINDS[place[0]].list(engine.apis[place[0]], place[1]), places
-        )
-        fetches = pool.map(lambda one: _fetched(engine, one[0], one[1].id), asked)
-        listed = dict(zip(places, lists, strict=True))
-        return [
-            _row(engine, state, one, fetched, listed[Address.parse(one[0]).kind, one[1].project])
-            for one, fetched in zip(asked, fetches, strict=True)
-        ]
+        lists = {p: pool.submit(KINDS[p[0]].list, engine.apis[p[0]], p[1]) for p in places}
+        fetches = [pool.submit(_fetched, engine, a, r.id) for a, r, _ in asked]
+        rows: list[Row] = []
+        unread: ApiError | None = None
+        for one, fetch in zip(asked, fetches, strict=True):
+            address, resource, old = one
+            kind = Address.parse(address).kind
+            try:
+                listed = lists[kind, resource.project].result()
+                rows.append(_row(engine, state, one, fetch.result(), listed))
+            except ApiError as error:
+                if KINDS[kind].home != "wandb":
+                    raise
+                unread = unread or error
+                rows.append(Row(address, resource, None, old=old, unread=True))
+        return Look(rows, unread)
     except KeyboardInterrupt:
         engine.stop.set()  # threads that pause before they ask again would be waited for
         raise

@@ -16,6 +16,7 @@ from friendli_iac.backends.errored import PUSH, document_of
 from friendli_iac.core.canonical import same
 from friendli_iac.core.exchange import Exchange
 from friendli_iac.core.journal import Entry
+from friendli_iac.core.keys import keys_of, left_behind
 from friendli_iac.core.replay import replay
 from friendli_iac.core.state import State
 from friendli_iac.engine.engine import Engine
@@ -112,6 +113,9 @@ def push(engine: Engine, document: object, *, force: bool, lock_timeout: float =
         next_state = replace(state, serial=max(now.serial, state.serial - 1))
         for key in ("project", "environment"):  # whose it is, is not forgotten
             setattr(next_state, key, getattr(state, key) or getattr(now, key))
+        keys = [key for one in known.state.resources.values() for key in keys_of(one)]
+        keys += known.state.forgotten_keys
+        next_state.forgotten_keys = left_behind(next_state, keys)
         after = replay(state, ())
         exchange = Exchange.of(known.state, after.state)
         blind = unseen or not _follows(state, now)  # else the file says what came of them

@@ -10,10 +10,10 @@ from typing import Any
 
 from friendli_iac.core.journal import Entry
 from friendli_iac.core.plan import Change
-from friendli_iac.core.routes import awaits_a_hand, known_routes, seen_now, unseen
+from friendli_iac.core.routes import awaits_a_hand, known_routes, seen_now, unseen, unwanted
 from friendli_iac.core.state import Fence, Resource
 from friendli_iac.errors import ApiError, AuthError, ByHand, RolloutFailed, Unreachable
-from friendli_iac.executor.by_hand import sentence
+from friendli_iac.executor.by_hand import left_to_do
 from friendli_iac.executor.context import Context
 from friendli_iac.executor.look import look, wait_for
 from friendli_iac.resources.base import Health, Kind, Observed, Routes, Seen
@@ -108,7 +108,7 @@ def prove_routes(context: Context, change: Change) -> str:
     """Asks for what was not seen yet of a resource that is as it should be otherwise. What came of
     it, in words; empty where there is nothing to ask.
 
-    ByHand where a person must attach what is missing, RolloutFailed where we sent it.
+    ByHand where a person must attach or detach something, RolloutFailed where we sent it.
     """
     address = change.address
     resource = context.known.state.resources.get(address)
@@ -117,29 +117,48 @@ def prove_routes(context: Context, change: Change) -> str:
     kind, api = context.kind_of(address)
     spec = resource.applied.spec
     routes = kind.routes(spec)
-    if not routes.names or kind.idle(spec):
+    if kind.idle(spec) or not (routes.names or resource.routes):
         return ""
     version = kind.newest_version(api, resource.id)
-    open_ = unseen(kind, spec, seen_now(resource, version))
-    if not open_:
+    seen = seen_now(resource, version)
+    open_, left = unseen(kind, spec, seen), unwanted(kind, spec, seen)
+    if not open_ and not left:
         return ""
     by_hand = awaits_a_hand(kind, resource)
-    asked = ask_until_told(context, address, open_)
-    done = by_hand and not asked.missing and not asked.why
+    asked = ask_until_told(context, address, (*open_, *left))
+    missing = [route for route in open_ if asked.seen.get(route) == "missing"]
+    still = [route for route in left if asked.seen.get(route) == "served"]
+    done = by_hand and not (missing or still or asked.why)
+    if by_hand:  # a person may do it just now
+        version = kind.newest_version(api, resource.id)
+    if done and _came_since(kind, change, resource, version):
+        asked = Asked(why=f"version {version} came since it was planned; the next apply asks again")
+        done = False
     fence = _made_by_hand(change, resource, version) if done else NO_VERSION
     record(context, address, asked, version, fence)
-    if asked.missing and routes.sent:
+    if missing and routes.sent:
         raise RolloutFailed(
-            f"it was sent, and {_not_there(resource, asked.missing)}",
+            f"it was sent, and {_not_there(resource, missing)}",
             safe=f"{resource.id} was left as it is.",
             next=f"See what this service says of them. To go back: friendli-iac rollback {address}",
         )
-    if asked.missing:
-        raise _by_hand(context, change, resource, asked)
+    if missing or still:
+        raise _by_hand(context, change, missing, still)
     if asked.why:
-        left = [route for route in open_ if route not in asked.seen]
-        return f"unverified: {', '.join(left)}: {asked.why}"
-    return f"{', '.join(f'{resource.id}:{route}' for route in open_)} answer{_s(open_)}"
+        names = [route for route in (*open_, *left) if route not in asked.seen]
+        return f"unverified: {', '.join(names)}: {asked.why}"
+    return _found(context.known.state.resources[address], open_, left)
+
+
+def _found(resource: Resource, open_: Sequence[str], left: Sequence[str]) -> str:
+    said = []
+    if open_:
+        said.append(f"{_called(resource, open_)} answer{_s(open_)}")
+    if left:
+        said.append(f"{_called(resource, left)} {_is(left)} detached")
+    if unproved := [route for route in open_ if resource.routes.get(route) == "unproved"]:
+        said.append(f"nothing shows which adapter answers at {', '.join(unproved)}")
+    return "; ".join(said)
 
 
 def not_proved(routes: Routes, asked: Asked) -> str:
@@ -151,21 +170,36 @@ def not_proved(routes: Routes, asked: Asked) -> str:
 
 
 def _not_there(resource: Resource, missing: Sequence[str]) -> str:
-    listed = ", ".join(f"{resource.id}:{route}" for route in missing)
-    return f"{listed} {'is' if len(missing) == 1 else 'are'} not there: 404"
+    return f"{_called(resource, missing)} {_is(missing)} not there: 404"
 
 
-def _by_hand(context: Context, change: Change, resource: Resource, asked: Asked) -> ByHand:
+def _by_hand(
+    context: Context,
+    change: Change,
+    missing: Sequence[str],
+    still: Sequence[str],
+) -> ByHand:
     kind, api = context.kind_of(change.address)
+    resource = context.known.state.resources[change.address]
     spec = resource.applied.spec
     observed = look(kind, api, resource.id, resource.project)
-    steps = kind.advise(api, "verify", spec, spec, observed, {**resource.routes, **asked.seen})
-    return ByHand(
-        f"{_not_there(resource, asked.missing)}, and no API can attach {_them(asked.missing)}",
-        safe="All the rest is done.",
-        next=" ".join(f"{sentence(step)}." for step in steps.manual)
-        + " Then run friendli-iac apply: it asks again.",
-    )
+    said = []
+    if missing:
+        said.append(f"{_not_there(resource, missing)}, and no API can attach {_them(missing)}")
+    if still:
+        said.append(
+            f"{_called(resource, still)} answer{_s(still)} still, and no API can detach "
+            f"{_them(still)}"
+        )
+    steps = kind.advise(api, "verify", spec, spec, observed, resource.routes).manual
+    return left_to_do(context, "; ".join(said), steps, safe="All the rest is done.")
+
+
+def _came_since(kind: Kind, change: Change, resource: Resource, version: int | None) -> bool:
+    """Whether there is a version that the plan did not take for the step by hand."""
+    ours = resource.fence.version
+    newer = ours is not None and version is not None and version > ours
+    return newer and version != change.fence.version and not kind.moved_by(resource.applied.spec)
 
 
 def _made_by_hand(change: Change, resource: Resource, version: int | None) -> Fence:
@@ -176,6 +210,15 @@ def _made_by_hand(change: Change, resource: Resource, version: int | None) -> Fe
     if ours is None or version is None or version <= ours or resource.pending:
         return NO_VERSION
     return planned if planned.version == version else NO_VERSION
+
+
+def _called(resource: Resource, names: Sequence[str]) -> str:
+    """What requests call."""
+    return ", ".join(f"{resource.id}:{name}" for name in names)
+
+
+def _is(names: Sequence[str]) -> str:
+    return "is" if len(names) == 1 else "are"
 
 
 def _s(names: Sequence[str]) -> str:

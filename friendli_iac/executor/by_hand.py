@@ -35,7 +35,7 @@ def seen_to_by_hand(context: Context, change: Change) -> str:
         context.write(Entry("record", now, address=change.address, after=after, name=change.name))
     left = _left(context, change, before, observed)
     if left:
-        raise _by_hand(left)
+        raise _by_hand(context, left)
     return f"as it should be ({resource.id})"
 
 
@@ -46,7 +46,7 @@ def check_by_hand(context: Context, change: Change) -> None:
     observed = look(kind, api, resource.id, resource.project)
     left = [step for step in _left(context, change, {}, observed) if step.check]
     if left:
-        raise _by_hand(left)
+        raise _by_hand(context, left)
 
 
 def _left(
@@ -57,20 +57,21 @@ def _left(
     return kind.advise(api, change.action, before, target, observed, {}).manual
 
 
-def _by_hand(left: Sequence[Manual]) -> ByHand:
-    return ByHand(
-        f"to be done by hand: {'; '.join(step.what for step in left)}",
-        safe="All that requests can do is done.",
-        next=" ".join(f"{sentence(step)}." for step in left) + _then(left),
-    )
+def _by_hand(context: Context, left: Sequence[Manual]) -> ByHand:
+    what = f"to be done by hand: {'; '.join(step.what for step in left)}"
+    return left_to_do(context, what, left, safe="All that requests can do is done.")
 
 
-def _then(left: Sequence[Manual]) -> str:
+def left_to_do(context: Context, what: str, left: Sequence[Manual], *, safe: str) -> ByHand:
+    """The error that says `what` is left, and each step of it."""
     checked = any(step.check for step in left)
-    return " Then run friendli-iac apply: it looks again." if checked else " No API shows it."
+    again = "Then make the same plan anew, and apply it" if context.once else context.again
+    then = f"{again}: it looks again." if checked else "No API shows it."
+    said = [*(f"{_sentence(step)}." for step in left), then]
+    return ByHand(what, steps=left, safe=safe, next=" ".join(said))
 
 
-def sentence(step: Manual) -> str:
+def _sentence(step: Manual) -> str:
     """A step as one sentence, without its full stop."""
     values = ", ".join(f"{label}: {value}" for label, value in step.values)
     return f"At {step.page}, {step.what} ({values})"

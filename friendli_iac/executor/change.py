@@ -54,7 +54,7 @@ def carry_out(context: Context, plan: Plan, change: Change, no_wait: bool) -> Ou
         context.tell("failed", change.address, str(error))
         return outcome("timed out", str(error), error)
     except ByHand as error:
-        context.tell("by hand", change.address, str(error))
+        context.tell("by hand", change.address, str(error), by_hand=error.steps)
         return outcome("by hand", str(error), error)
     except RolledBack as error:
         context.tell("failed", change.address, str(error))
@@ -94,7 +94,7 @@ def _apply(context: Context, plan: Plan, change: Change, no_wait: bool) -> str:
                 change,
                 step,
                 plan=plan.plan_id,
-                listed=list(plan.listed.get(change.project, [])),
+                listed=plan.listed.get(change.project),
                 first=not done and step == change.steps[0],
             )
         except ApiError as error:

@@ -50,6 +50,7 @@ class Event:
     status: str = ""
     phase: str = ""
     elapsed: float = 0.0
+    by_hand: tuple[object, ...] = ()  # each a `friendli_iac.resources.advice.Manual`
 
 
 class Reporter(Protocol):
@@ -71,6 +72,7 @@ class _Written:
 class Context:
     """One apply. `known` is the committed state plus everything written since, always.
 
+    `once`: it carries out a plan that is carried out only once.
     `stop` is set when nothing new may start; `timeout`, `settle_grace` and `quiet` are seconds. For
     `quiet`, a request of who held the lock before may still take effect.
     """
@@ -87,6 +89,8 @@ class Context:
     quiet: float = 0.0
     prices: Prices = LIST_PRICES
     stop: threading.Event = field(default_factory=threading.Event)
+    once: bool = False
+    again: str = "Run the same command again"  # how to go on with what is not finished
     _waiting: list[_Written] = field(default_factory=list)
     _writing: bool = False
     _turn: threading.Condition = field(default_factory=threading.Condition)
@@ -163,7 +167,7 @@ class Context:
             raise Cancelled(
                 "stopped as asked",
                 safe="What was sent is recorded; what was not begun was not sent.",
-                next="Run friendli-iac apply again: it goes on where this one stopped.",
+                next=f"{self.again}: it goes on where this one stopped.",
             )
 
     def tell(self, type: Any, address: str, text: str, **details: Any) -> None:

@@ -37,13 +37,19 @@ WHEN_QUIET = (*NEW_VERSION, "restart", "wake", "sleep")
 
 
 def perform(
-    context: Context, change: Change, step: Step, *, plan: str, listed: list[str], first: bool
+    context: Context,
+    change: Change,
+    step: Step,
+    *,
+    plan: str,
+    listed: list[str] | None,
+    first: bool,
 ) -> None:
     """Brings one step about, or raises: StalePlan and Refused before anything was sent, ApiError
     when the API said no, SettleError when only a person can tell what happened.
 
-    `listed` are the ids that the project held when the plan was made; `first` says that nothing of
-    this change has been done yet, so that its fence must still hold.
+    `listed` are the ids that the project held when the plan was made, None where it did not look;
+    `first` says that nothing of this change has been done yet, so that its fence must still hold.
     """
     resource = None
     if step != "create":
@@ -106,7 +112,7 @@ def _begin(
     step: Step,
     plan: str,
     resource: Resource | None,
-    listed: list[str],
+    listed: list[str] | None,
     *,
     fenced: bool,
 ) -> tuple[Entry, bool]:
@@ -127,7 +133,7 @@ def _begin(
             raise StalePlan([f"{change.address} ({there.id}) is there again"])
     if resource is None:
         first = context.known.state.listed_before(change.project, change.name)
-        before = _no_twin(context, change, set(listed if first is None else first))
+        before = _no_twin(context, change, listed if first is None else first)
     else:
         observed = _look(context, change, step, resource, fenced)
         if observed is None and step not in ENDING:
@@ -240,20 +246,24 @@ def _look(
     return replace(ready, version=version)
 
 
-def _no_twin(context: Context, change: Change, planned: set[str]) -> list[str]:
-    """The ids that the project holds now. Refused when a new one among them has our name."""
+def _no_twin(context: Context, change: Change, planned: list[str] | None) -> list[str]:
+    """The ids that the project holds now. Refused when one among them that was not `planned` has
+    our name.
+    """
     kind, api = context.kind_of(change.address)
     listed = kind.list(api, change.project)
     ours = {resource.id for resource in list(context.known.state.resources.values())}
-    for id in listed.keys() - planned - ours:
+    for id in listed.keys() - set(planned or ()) - ours:
         try:
             other = kind.combine(id, kind.fetch(api, id), listed[id])
         except NotFound:
             continue
         if (other.name, other.project) == (change.name, change.project):
+            where = f"with the name {change.name!r} in {place_of(kind, change.project)}"
             raise Refused(
-                f"{change.address}: since the plan was made, {id} has appeared with the name "
-                f"{change.name!r} in {place_of(kind, change.project)}",
+                f"{change.address}: {id} is there already {where}, and the plan did not look"
+                if planned is None
+                else f"{change.address}: since the plan was made, {id} has appeared {where}",
                 safe="It was not touched, and nothing was created.",
                 next=f"Adopt it with friendli-iac import {change.address} {id}, or choose another "
                 "spec.name.",

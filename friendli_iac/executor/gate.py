@@ -102,7 +102,7 @@ def _await_proof(
             raise failure
         if elapsed >= (rollout.timeout or context.timeout):
             failure = _late(observed, elapsed, kind.newest_version(api, resource.id))
-            raise failure if rollout.timeout else timed_out(address, failure.why)
+            raise failure if rollout.timeout else timed_out(context, address, failure.why)
         context.pause(wait)
         wait = min(wait * 1.5, LONGEST_POLL)
 
@@ -131,12 +131,12 @@ def _late(observed: Observed, elapsed: float, version: int | None) -> Failure:
     return Failure("late", why, observed, version)
 
 
-def timed_out(address: str, why: str) -> TimedOut:
+def timed_out(context: Context, address: str, why: str) -> TimedOut:
     """That the waiting is over, and nothing is decided."""
     return TimedOut(
         f"{address}: {why}",
         safe="It was sent and recorded; it may still get there, and it may bill.",
-        next="Run friendli-iac apply again to go on waiting, or look in the web page.",
+        next=f"{context.again} to go on waiting, or look in the web page.",
     )
 
 
@@ -196,7 +196,7 @@ def _bake(context: Context, address: str, rollout: Rollout, version: int | None)
                 raise Failure("taken over", _others(now), observed, now)
             return observed
         if elapsed >= rollout.bake + context.timeout:
-            raise timed_out(address, f"it is {observed.status} since its bake")
+            raise timed_out(context, address, f"it is {observed.status} since its bake")
         context.pause(max(0.1, min(LONGEST_POLL, rollout.bake - elapsed)))
 
 

@@ -117,7 +117,7 @@ def _heal(context: Context, change: Change, failure: Failure) -> NoReturn:
     late = failure.verdict == "late" and not (failure.observed and failure.observed.strange)
     if resource.pin and resource.pin.stage == "owed":
         if late:  # it stays owed, and may still get there
-            raise timed_out(address, failure.why)
+            raise timed_out(context, address, failure.why)
         dropped = failure.verdict == "kept"
         _write(context, address, failure, "stuck", outcome=NOT_APPLIED if dropped else "failed")
         raise stuck(address, failure.why)
@@ -129,7 +129,7 @@ def _heal(context: Context, change: Change, failure: Failure) -> NoReturn:
     if resource.prior is None:
         _end(context, change, failure, rollout)
     if late:  # an update on its way cannot be called off
-        raise timed_out(address, failure.why)
+        raise timed_out(context, address, failure.why)
     good = good_settings(kind, resource.prior, pending)
     lost = lost_values(kind, good.spec, resource.trial)
     if lost:

@@ -43,7 +43,7 @@ def wait_for(
             raise TimedOut(
                 f"{address} is still {observed.status} after {elapsed:.0f} s",
                 safe="Nothing more was sent; what was sent before is recorded.",
-                next="Run friendli-iac apply again: it goes on from here.",
+                next=f"{context.again}: it goes on from here.",
             )
         context.pause(wait)
         wait = min(wait * 1.5, LONGEST_POLL)

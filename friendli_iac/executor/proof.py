@@ -78,13 +78,15 @@ def verified(
     before = earlier[-1]["version"] if earlier else None
     alone = before is None or resource.fence.version in (None, before, before + made)
     alone = alone or bool(kind.moved_by(resource.applied.spec))
+    routes = kind.routes(resource.applied.spec)
     # Left out, and perhaps in force yet.
     gone = [p for p in old if p not in new and not replaced(kind.model, p, new)]
     unproved = tuple(
         p
         for p in (*new, *gone)
-        # What is derived stands for something that was written, and is told as that.
-        if marks[p].write_only and not marks[p].derived and p != shown
+        # What is derived stands for something that was written, and is told as that; but that its
+        # routes were sent is not shown by anything else.
+        if marks[p].write_only and p != shown and (not marks[p].derived or p == routes.path)
         if new.get(p) != old.get(p) or not alone
     )
     counted = observed.replicas

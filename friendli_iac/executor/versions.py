@@ -13,6 +13,7 @@ from friendli_iac.errors import ApiError
 from friendli_iac.resources.base import NEW_VERSION, Kind, Observed, Step
 
 SENDS = ("create", *NEW_VERSION)  # the steps that send a specification
+COUNTED = (*NEW_VERSION, "restart", "wake")  # after which the newest version counts as ours
 
 
 def is_second(change: Change, step: Step) -> bool:
@@ -31,7 +32,8 @@ def in_force(
         return None
     before = resource.applied.spec if resource else {}
     after = replace(change.after, spec=kind.carried(step, before, change.after.spec))
-    if step in NEW_VERSION and resource and observed and moved_since(resource, observed):
+    # What comes next counts as ours from here on, and what others rolled out is in it.
+    if step in COUNTED and resource and observed and moved_since(resource, observed):
         return without_artifact(after) if kind.moved_by(after.spec) else after
     return after
 

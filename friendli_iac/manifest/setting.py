@@ -65,12 +65,13 @@ def edit(
     address: Address,
     settings: Sequence[Setting],
     *,
-    here: bool = False,
+    here: bool | None = False,
     environment: Environment | None = None,
 ) -> Edited:
     """The file of `address` with the settings in it. Nothing is written.
 
-    `here`: also where the value is said elsewhere, by defaults or a variable. What an overlay of
+    `here`: also where the value is said elsewhere, by defaults or a variable; None: never, and no
+    option is named that would. What an overlay of
     the `environment` says cannot be changed here. ManifestError when
     the project would not be valid, FriendliIacError when a place cannot be edited.
     """
@@ -82,7 +83,8 @@ def edit(
     old = {str(setting): document.written(setting.path) for setting in settings}
     for setting in settings:
         if not here:
-            _check_origin(project, before, document, address, setting)
+            option = here is not None
+            _check_origin(project, before, document, address, setting, option=option)
     for setting in settings:
         if setting.wanted is None:
             document = take_out(document, setting.path)
@@ -216,10 +218,13 @@ def _check_origin(
     document: Document,
     address: Address,
     setting: Setting,
+    *,
+    option: bool,
 ) -> None:
     """Fails where the value is not this document's own: a change here would hide the other place,
-    and whoever edits that one later would wonder.
+    and whoever edits that one later would wonder. `option`: --here would do it all the same.
     """
+    itself = f"Write {setting} into {document.file} itself, once, as a plain value."
     if setting.path[0] == "spec":
         layers: tuple[Layer, ...] = (Layer(document, ("spec",)),)
         if manifest and address in manifest.resources:
@@ -235,7 +240,9 @@ def _check_origin(
                     f"{setting} of {address} is said at {at.file}:{line}"
                     f" ({'.'.join(map(str, path))}), not in {document.file}",
                     safe=NOTHING,
-                    next=f"Edit {at.file}, or, for {address} alone, give --here.",
+                    next=f"Edit {at.file}, or, for {address} alone, give --here."
+                    if option
+                    else itself,
                 )
     written = document.raw(setting.path) or ""
     match = _VARIABLE.search(written)
@@ -248,7 +255,7 @@ def _check_origin(
         raise FriendliIacError(
             f"{setting} of {address} is the variable {match[0]} ({where})",
             safe=NOTHING,
-            next=f"{source}, or give --here to put the value in its place.",
+            next=f"{source}, or give --here to put the value in its place." if option else itself,
         )
 
 

@@ -14,10 +14,16 @@ from typing import Any, ClassVar, Protocol
 from friendli_iac.errors import ApiError, NotFound
 from friendli_iac.resources.advice import NOTHING, Advice
 from friendli_iac.resources.automation_filter import event_filter
-from friendli_iac.resources.automation_lint import AutomationsApi, disagreements, lint
+from friendli_iac.resources.automation_lint import (
+    PAST_REVIEW,
+    AutomationsApi,
+    disagreements,
+    lint,
+)
 from friendli_iac.resources.automation_read import place_in, read_automation, scope_of
 from friendli_iac.resources.automation_spec import LONGEST_NAME, AutomationSpec
 from friendli_iac.resources.base import Action, Observed, Seen, Step
+from friendli_iac.resources.payload import SETTINGS
 from friendli_iac.resources.plain import NONE, PlainKind, joined, parted
 from friendli_iac.resources.spec import Spec, SpecModel
 from friendli_iac.resources.webhook import several
@@ -72,19 +78,28 @@ class AutomationKind(PlainKind):
             refusals.append((str(error), error.next))
         if target.get("promotion") == "direct" and target.get("enabled"):
             notes.append(
-                "promotion: direct: W&B has Friendli roll each new version out by itself, with a "
-                "Friendli token that is kept in W&B. No plan is reviewed, no probe is sent, and no "
-                "pin holds off what failed. promotion: pull-request goes through all of them"
+                f"promotion: direct: {PAST_REVIEW}. promotion: pull-request goes through all of them"
             )
+            if left := [key for key in SETTINGS.values() if key not in target.get("payload", {})]:
+                notes.append(
+                    f"it does not send {', '.join(left)}, which Endpoint/{target.get('deploys')} "
+                    "ignores, or which W&B's route cannot say: how the service treats what is left "
+                    "out is not documented"
+                )
         return Advice(notes=tuple(notes), refusals=tuple(refusals))
 
     def disagreements(self, spec: Spec, every: Mapping[str, Spec]) -> list[tuple[str, str, str]]:
         return disagreements(spec, every)
 
     def lint(
-        self, api: AutomationsApi | None, address: str, spec: Spec, every: Mapping[str, Spec]
+        self,
+        api: AutomationsApi | None,
+        address: str,
+        spec: Spec,
+        every: Mapping[str, Spec],
+        ours: Collection[str] = (),
     ) -> tuple[str, ...]:
-        return lint(api, address, self.place(spec), spec, every)
+        return lint(api, address, self.place(spec), spec, every, ours)
 
     def list(self, api: AutomationApi, project: str) -> dict[str, Observed]:
         return self._listed(api, project, fresh=False)

@@ -26,6 +26,13 @@ EVENTS = {
     "artifactCreated": (CREATED, ""),
     "artifactLinked": (LINKED, ""),
 }
+# Events of which it is known when they happen. UPDATE_ARTIFACT_ALIAS, an old one, is none of them.
+_KNOWN = {
+    *(event for event, _ in EVENTS.values()),
+    *("UNLINK_ARTIFACT", "REMOVE_ARTIFACT_TAG", "ADD_COLLECTION_TAG", "REMOVE_COLLECTION_TAG"),
+    *("RUN_STATE", "RUN_METRIC", "RUN_METRIC_CHANGE", "RUN_METRIC_ZSCORE"),
+    "WEAVE_METRIC_THRESHOLD",
+}
 EVERY = ".*"  # matches whatever it is asked about
 
 LONGEST_PATTERN, LONGEST_TEXT = 200, 64  # characters
@@ -65,8 +72,8 @@ def read_trigger(event: str, saved: object) -> Spec:
 
 
 def fires(trigger: Spec, event: str, fields: Mapping[str, str]) -> bool | None:
-    """Whether an event with these `fields` (`alias`, `tag`) sets a trigger off; None when its
-    filter asks for something that nobody here can tell, or with an expression that is not safe.
+    """Whether an event with these `fields` (`alias`, `tag`) sets a trigger off; None when its event
+    is not known here, or its filter asks for what cannot be told, as with an unsafe expression.
     """
     for key, value in trigger.items():
         if key in EVENTS:
@@ -74,9 +81,10 @@ def fires(trigger: Spec, event: str, fields: Mapping[str, str]) -> bool | None:
             if event != ours or not about:
                 return event == ours
             return _found(value, fields.get(about, ""))
-    if trigger.get("event") != event:
-        return False
-    return _holds(trigger.get("filter"), fields)
+    theirs = trigger.get("event")
+    if theirs == event:
+        return _holds(trigger.get("filter"), fields)
+    return False if theirs in _KNOWN else None
 
 
 def _unwrapped(saved: object) -> Any:

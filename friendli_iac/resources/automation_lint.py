@@ -3,17 +3,23 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from typing import Any, Protocol
 from urllib.parse import urlsplit
 
 from friendli_iac.errors import ApiError, AuthError, Unreachable
+from friendli_iac.resources.artifact import IDEMPOTENCY_KEY
 from friendli_iac.resources.automation_filter import EVENTS, fires, safe_regex
 from friendli_iac.resources.automation_read import place_in, read_automation, scope_of
 from friendli_iac.resources.payload import FRIENDLI, NO_FORGE, NOT_DEPLOYED, ROUTE, receiver_of
+from friendli_iac.resources.plain import joined
 from friendli_iac.resources.spec import Spec, get_path
 
 NAMED = 8  # aliases that a sentence spells out
+PAST_REVIEW = (
+    "W&B has Friendli roll each new version out by itself, with a Friendli token that is kept in "
+    "W&B. No plan is reviewed, no probe is sent, and no pin holds off what failed"
+)
 # What no expression for one alias matches.
 _NOBODYS = ("0-nobody", "nobody_0.x")
 
@@ -31,15 +37,20 @@ def covers(scope: str, place: str) -> bool:
 
 
 def lint(
-    api: AutomationsApi | None, address: str, place: str, spec: Spec, every: Mapping[str, Spec]
+    api: AutomationsApi | None,
+    address: str,
+    place: str,
+    spec: Spec,
+    every: Mapping[str, Spec],
+    ours: Collection[str],
 ) -> tuple[str, ...]:
     """Warnings, for people. `every` are the specifications of all that is wanted, by address; where
-    there is an `api`, it is asked for live aliases and for other people's automations.
+    there is an `api`, it is asked for live aliases and for automations whose ids are not `ours`.
     """
     found = [*_expression(spec), *_twins(address, place, spec, every), *_receiver(spec, every)]
-    found += _secrets(spec, every)
+    found += [*_secrets(spec, every), *_resting(spec, every), *_written(spec, every)]
     if api is not None:
-        found += _live(api, place, spec, every)
+        found += _live(api, place, spec, ours)
     return tuple(found)
 
 
@@ -106,6 +117,33 @@ def _receiver(spec: Spec, every: Mapping[str, Spec]) -> Iterator[str]:
         yield f"{webhook} names no accessTokenSecret: without a token, {url} refuses it"
 
 
+def _resting(spec: Spec, every: Mapping[str, Spec]) -> Iterator[str]:
+    """That it starts what is not to run."""
+    deployed = f"Endpoint/{spec.get('deploys')}"
+    desired = every.get(deployed, {}).get("desired")
+    fires_at_once = spec.get("enabled", True) and spec.get("promotion") == "direct"
+    if fires_at_once and desired in ("sleeping", "terminated"):
+        yield f"{deployed} is to be {desired}, and the next event may start it again"
+
+
+def _written(spec: Spec, every: Mapping[str, Spec]) -> Iterator[str]:
+    """That a payload that was written out deploys: what it does, no plan shows."""
+    url = get_path(every.get(f"Webhook/{spec.get('webhook')}", {}), "url")
+    payload = spec.get("payload", {})
+    deploys = "wandbArtifactVersionName" in payload and spec.get("promotion") != "direct"
+    if not deploys or not isinstance(url, str) or receiver_of(url) != "friendli":
+        return
+    yield f"its payload is written out, and goes to Friendli: {PAST_REVIEW}"
+    key, project = payload.get("idempotencyKey"), payload.get("projectId")
+    near = [one for one in every.values() if get_path(one, "model.wandb") is not None]
+    keys = [get_path(one, IDEMPOTENCY_KEY) for one in near if one.get("project") == project]
+    if key is None or not (key in keys or None in keys):  # None: nobody can tell yet
+        yield (
+            f"{'each' if key is None else 'the first'} event makes one more endpoint, which "
+            "nothing here knows: no policy judges its GPU and its replicas, and no plan its cost"
+        )
+
+
 def _secrets(spec: Spec, every: Mapping[str, Spec]) -> Iterator[str]:
     """W&B's history of an automation shows what was sent, and says that it does not mask it."""
     webhook = every.get(f"Webhook/{spec.get('webhook')}", {})
@@ -116,7 +154,7 @@ def _secrets(spec: Spec, every: Mapping[str, Spec]) -> Iterator[str]:
             yield f"its payload holds the secret {name}: W&B's history shows payloads unmasked"
 
 
-def _live(api: AutomationsApi, place: str, spec: Spec, every: Mapping[str, Spec]) -> Iterator[str]:
+def _live(api: AutomationsApi, place: str, spec: Spec, ours: Collection[str]) -> Iterator[str]:
     """What W&B shows: aliases that it is about, and other people's automations."""
     aliases: list[str] = []
     if place.count("/") == 2:
@@ -131,10 +169,9 @@ def _live(api: AutomationsApi, place: str, spec: Spec, every: Mapping[str, Spec]
             yield f"trigger.aliasAdded {pattern} matches no alias that {place} has now: {has}"
     if not spec.get("enabled", True):
         return
-    ours = {(place_in(one), one.get("name")) for one in every.values() if "trigger" in one}
     for node in api.automations(place.partition("/")[0]):
         theirs, (_, scope) = read_automation(node), scope_of(node)
-        if (scope, theirs["name"]) in ours:
+        if joined(scope, str(node["id"])) in ours:
             continue
         near = scope and (covers(scope, place) or covers(place, scope))
         if near and theirs["enabled"] and _same_event(spec, theirs, aliases):

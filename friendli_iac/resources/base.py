@@ -80,13 +80,16 @@ class Observed:
     details: Mapping[str, Any] = field(default_factory=dict)
 
 
-# What was seen of a route. `unknown`: it was served before something was sent.
-Seen = Literal["served", "missing", "unknown"]
+# What was seen of a route. `unknown`: it was served before something was sent. `swapped`: another
+# one is wanted behind it than was when it was served. `unproved`: it answers since then, and
+# nothing shows which of the two.
+Seen = Literal["served", "missing", "unknown", "swapped", "unproved"]
 
 
 class Routes(NamedTuple):
     """What requests call beside its id, such as the adapters of an endpoint (`ENDPOINT_ID:ROUTE`).
-    Each is proved by asking it. `path` is the field that says which; `sent`: by our own requests,
+    Each is proved by asking it. `path` is the field that says which, empty where none are
+    managed; `sent`: by our own requests,
     and not by a person's hand.
     """
 
@@ -209,15 +212,27 @@ class Kind(Protocol):
         ...
 
     def lint(
-        self, api: Any, address: str, spec: Spec, every: Mapping[str, Spec]
+        self,
+        api: Any,
+        address: str,
+        spec: Spec,
+        every: Mapping[str, Spec],
+        ours: Collection[str] = (),
     ) -> tuple[str, ...]:
         """What is doubtful of `spec`, which may be meant all the same. `every` are the
-        specifications of all that is wanted, by address. `api` is None where nothing is asked.
+        specifications of all that is wanted, by address, and `ours` the ids that state has. `api`
+        is None where nothing is asked.
         """
         ...
 
     def routes(self, spec: Spec) -> Routes:
         """What `spec` wants requests to call beside its id; nothing for most kinds."""
+        ...
+
+    def exchanged(self, before: Spec, after: Spec) -> tuple[str, ...]:
+        """The routes behind which `after` wants something else than `before` did, or said nothing
+        of: what is there by now, a person must replace.
+        """
         ...
 
     def answers(self, api: Any, id: str, route: str, timeout: float) -> bool:

@@ -27,6 +27,7 @@ from friendli_iac.resources.endpoint_adapters import (
     adapter_advice,
     adapter_routes,
     emptied,
+    exchanged,
     is_served,
 )
 from friendli_iac.resources.endpoint_artifact import (
@@ -174,19 +175,27 @@ class EndpointKind:
         observed: Observed | None,
         seen: Mapping[str, Seen],
     ) -> Advice:
-        adapters = adapter_advice(action, target, observed, seen)
+        adapters = adapter_advice(action, before, target, observed, seen)
         return adapters.with_(artifact_advice(action, before, target))
 
     def disagreements(self, spec: Spec, every: Mapping[str, Spec]) -> list[tuple[str, str, str]]:
         return []
 
     def lint(
-        self, api: Any, address: str, spec: Spec, every: Mapping[str, Spec]
+        self,
+        api: Any,
+        address: str,
+        spec: Spec,
+        every: Mapping[str, Spec],
+        ours: Collection[str] = (),
     ) -> tuple[str, ...]:
         return ()
 
     def routes(self, spec: Spec) -> Routes:
         return adapter_routes(spec)
+
+    def exchanged(self, before: Spec, after: Spec) -> tuple[str, ...]:
+        return exchanged(before, after)
 
     def answers(self, api: EndpointApi, id: str, route: str, timeout: float) -> bool:
         return is_served(api, id, route, timeout)

@@ -32,10 +32,39 @@ class InferenceApi(Protocol):
 
 
 def adapter_routes(spec: Spec) -> Routes:
-    """The routes that `spec` wants: those that were sent with it, or else those declared."""
+    """The routes that `spec` wants: those that were sent with it, or else those declared; none are
+    managed where it declares none.
+    """
     if SENT in spec:
         return Routes(SENT, tuple(spec[SENT]["routes"]), sent=True)
-    return Routes(ADAPTERS, tuple(block["route"] for block in spec.get(ADAPTERS, ())))
+    if ADAPTERS not in spec:
+        return Routes()
+    return Routes(ADAPTERS, tuple(block["route"] for block in spec[ADAPTERS]))
+
+
+def exchanged(before: Spec, after: Spec) -> tuple[str, ...]:
+    """See `Kind.exchanged`."""
+    if adapter_routes(after).sent:
+        return ()
+    old = {block["route"]: block for block in before.get(ADAPTERS, ())}
+    return tuple(
+        block["route"]
+        for block in after.get(ADAPTERS, ())
+        if block["route"] not in old or not _is_same(old[block["route"]], block)
+    )
+
+
+def _is_same(old: Mapping[str, Any], new: Mapping[str, Any]) -> bool:
+    """Whether it is one adapter. A commit that is learnt only now, of what is written as before,
+    makes no other one of it.
+    """
+    a, b = old.get("huggingFace"), new.get("huggingFace")
+    if a is None or b is None:
+        return a is b and old.get("folder") == new.get("folder")
+    commits = (a.get("revision", ""), b.get("revision", ""))
+    written = (a.get("asked", commits[0]), b.get("asked", commits[1]))
+    same = commits[0] == commits[1] or written[0] == written[1]
+    return same and bool(a["repo"] == b["repo"])
 
 
 def is_served(api: InferenceApi, id: str, route: str, timeout: float) -> bool:
@@ -50,38 +79,84 @@ def is_served(api: InferenceApi, id: str, route: str, timeout: float) -> bool:
 
 
 def adapter_advice(
-    action: Action, target: Spec, observed: Observed | None, seen: Mapping[str, Seen]
+    action: Action,
+    before: Spec,
+    target: Spec,
+    observed: Observed | None,
+    seen: Mapping[str, Seen],
 ) -> Advice:
-    """The step by hand for each adapter that was not seen, and what an update may undo."""
+    """The step by hand for each adapter that was not seen, is to be another one, or is wanted no
+    more; and what an update may undo.
+    """
     routes = adapter_routes(target)
     if routes.sent or action in ("delete", "terminate"):
         return NOTHING
     id = observed.id if observed and action != "replace" else ""
-    manual = tuple(
-        _step(block, target, id)
-        for block in target.get(ADAPTERS, ())
-        if seen.get(block["route"], "missing") == "missing"
-    )
-    attached = [route for route, what in seen.items() if what != "missing"]
+    others = exchanged(before, target)
+    old = {block["route"]: block for block in before.get(ADAPTERS, ())}
+    manual = []
+    for block in target.get(ADAPTERS, ()):
+        what = seen.get(block["route"], "missing")
+        if what == "missing":
+            manual.append(_attach(block, target, id))
+        elif what == "swapped" or block["route"] in others:
+            there = old.get(block["route"]) if block["route"] in others else None
+            manual.append(_replace(block, there, target, id))
+    left = [r for r, what in seen.items() if r not in routes.names and what != "missing"]
+    left = left if routes.path else []
+    manual += [_detach(route, target, id) for route in left]
+    attached = [r for r in routes.names if seen.get(r, "missing") != "missing"]
     warnings = (_may_drop(attached),) if action == "update" and attached else ()
-    return Advice(manual, warnings) if manual or warnings else NOTHING
+    return Advice(tuple(manual), warnings) if manual or warnings else NOTHING
 
 
-def _step(block: Mapping[str, Any], spec: Spec, id: str) -> Manual:
-    source = block.get("huggingFace")
-    values = [
-        ("Endpoint", f"{spec['name']} ({id})" if id else spec["name"]),
-        ("Base model", base_of(spec) or "as it is"),
-        ("LoRA adapter", source["repo"] if source else f"uploaded from {block['folder']}"),
-    ]
-    if source and source.get("revision"):
-        values.append(("Revision", source["revision"]))
+def _attach(block: Mapping[str, Any], spec: Spec, id: str) -> Manual:
     return Manual(
         f"attach the LoRA adapter {block['name']} to {spec['name']} (Add LoRA adapter)",
         PAGE,
-        (*values, ("Route", block["route"])),
+        _values(block, spec, id),
         f"apply asks {id or 'ENDPOINT_ID'}:{block['route']}",
     )
+
+
+def _replace(
+    block: Mapping[str, Any], there: Mapping[str, Any] | None, spec: Spec, id: str
+) -> Manual:
+    """No check: whichever adapter is behind a route, it answers. `there`: None for not known."""
+    route = block["route"]
+    what = f"replace the LoRA adapter at route {route} of {spec['name']} by {block['name']}"
+    instead = [("In place of", _source(there))] if there else []
+    return Manual(what, PAGE, (*_values(block, spec, id), *instead))
+
+
+def _detach(route: str, spec: Spec, id: str) -> Manual:
+    return Manual(
+        f"detach the LoRA adapter at route {route} from {spec['name']}",
+        PAGE,
+        (_endpoint(spec, id), ("Route", route)),
+        f"apply asks {id}:{route}, which must be 404",
+    )
+
+
+def _values(block: Mapping[str, Any], spec: Spec, id: str) -> tuple[tuple[str, str], ...]:
+    source = block.get("huggingFace")
+    values = [
+        _endpoint(spec, id),
+        ("Base model", base_of(spec) or "as it is"),
+        ("LoRA adapter", _source(block)),
+    ]
+    if source and source.get("revision"):
+        values.append(("Revision", source["revision"]))
+    return (*values, ("Route", block["route"]))
+
+
+def _source(block: Mapping[str, Any]) -> str:
+    source = block.get("huggingFace")
+    return str(source["repo"]) if source else f"uploaded from {block['folder']}"
+
+
+def _endpoint(spec: Spec, id: str) -> tuple[str, str]:
+    return "Endpoint", f"{spec['name']} ({id})" if id else spec["name"]
 
 
 def _may_drop(routes: Collection[str]) -> str:

@@ -1,5 +1,5 @@
-"""JSON that other people wrote: W&B keeps payloads, filters, metrics and metadata as texts, and
-whoever may log or click there may put anything into them.
+"""JSON that others wrote. W&B keeps payloads, filters, metrics and metadata as texts, and whoever
+may log or click there may put anything into them.
 """
 
 from __future__ import annotations
@@ -12,16 +12,25 @@ DEEPEST = 64  # mappings and lists in one another, as in manifests: more would e
 UNREADABLE = "(cannot be read as JSON)"
 
 
-def parsed(value: object) -> Any:
-    """What a JSON text stands for; another value is what it is. What is no JSON, as NaN and
-    Infinity are none, or is nested more than DEEPEST levels deep, is told as text.
+def loads(text: str | bytes) -> Any:
+    """As `json.loads`, but strict: ValueError also for NaN, Infinity and 1e999, which could not be
+    written again, and for what is nested so deep that it cannot be read.
     """
     try:
-        found = json.loads(value) if isinstance(value, str) else value
-    except (ValueError, RecursionError):
+        return json.loads(text, parse_constant=_finite, parse_float=_finite)
+    except RecursionError as error:
+        raise ValueError("nested too deep") from error
+
+
+def parsed(value: object) -> Any:
+    """What a JSON text stands for; another value is what it is. What is no JSON, or is nested more
+    than DEEPEST levels deep, is told as text.
+    """
+    try:
+        found = loads(value) if isinstance(value, str) else value
+    except ValueError:
         return value
-    leaves = _leaves(found)
-    if leaves is not None and all(isfinite(leaf) for leaf in leaves if isinstance(leaf, float)):
+    if _leaves(found) is not None:
         return found
     return value if isinstance(value, str) else UNREADABLE
 
@@ -39,6 +48,13 @@ def readable(text: object) -> tuple[dict[str, Any], tuple[str, ...]]:
         return {}, ()
     found = {key: one for key, one in value.items() if _reckonable(one)}
     return found, tuple(sorted(value.keys() - found.keys()))
+
+
+def _finite(text: str) -> float:
+    number = float(text)
+    if not isfinite(number):
+        raise ValueError(f"{text} is no number of JSON")
+    return number
 
 
 def _reckonable(value: Any) -> bool:

@@ -6,18 +6,22 @@ Variables are W&B's (`${…}`, its documents of webhook automations); they are p
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any, Literal
 from urllib.parse import parse_qs, urlsplit
 
 from friendli_iac.resources.artifact import ARTIFACT
 from friendli_iac.resources.endpoint_artifact import deploy_body
-from friendli_iac.resources.spec import Spec, copied, set_path
+from friendli_iac.resources.spec import Spec, copied, get_path, set_path
 
 VERSION = "${artifact_version_string}"
 EVENT = "friendli-iac-promote"  # what the ready-made jobs of the forges listen to
 ROUTE = "/dedicated/endpoint/wandb-artifact-create"
+# What a payload says of an endpoint's settings, by the block that says it.
+SETTINGS = {"name": "name", "instance": "accelerator", "autoscaling": "autoscalingPolicy"}
 
 MAIN = "main"
+_SAYS = "FRIENDLI_IAC_PROMOTE_"  # how the variables of a pipeline begin
 FRIENDLI = "api.friendli.ai"
 # Why nothing can deploy an endpoint, and how it comes to be one that W&B deploys.
 NOT_DEPLOYED = (
@@ -37,16 +41,23 @@ Receiver = Literal["friendli", "github", "gitlab", ""]
 
 def payload_of(endpoint: Spec) -> dict[str, Any]:
     """What has the version of an event rolled out on `endpoint`, or makes it at first: what we
-    send ourselves, with a variable for the version. Refused as `deploy_body` is.
+    send ourselves, with a variable for the version, and without what it ignores, which each event
+    would take back. Refused as `deploy_body` is.
     """
     spec = copied(endpoint)
     set_path(spec, ARTIFACT, "entity/project/collection:v0")
-    return {**deploy_body(spec), "wandbArtifactVersionName": VERSION}
+    ignored = {path.partition(".")[0] for path in get_path(spec, "lifecycle.ignoreChanges", [])}
+    left_out = {key for block, key in SETTINGS.items() if block in ignored}
+    body = {**deploy_body(spec), "wandbArtifactVersionName": VERSION}
+    return {key: value for key, value in body.items() if key not in left_out}
 
 
-def promotion_payload(receiver: Receiver, address: str, branch: str = MAIN) -> dict[str, Any]:
-    """What tells a repository that `address` is to have another version. Hints only: the job looks
-    the version up by itself, for nothing proves who sent them. `branch` is where GitLab runs it.
+def promotion_payload(
+    receiver: Receiver, address: str, branch: str = MAIN, environment: str = ""
+) -> dict[str, Any]:
+    """What tells a repository that `address` is to have another version, in an `environment` where
+    its project has any. Hints only: the job looks the version up by itself, for nothing proves who
+    sent them. `branch` is where GitLab runs it.
 
     - GitHub: https://docs.github.com/en/rest/repos/repos#create-a-repository-dispatch-event
     - GitLab: https://docs.gitlab.com/api/pipelines/#create-a-new-pipeline (it wants a branch)
@@ -57,14 +68,24 @@ def promotion_payload(receiver: Receiver, address: str, branch: str = MAIN) -> d
         "collection": "${entity_name}/${project_name}/${artifact_collection_name}",
         "version": VERSION,
         "artifact": "${artifact_version}",
+        **({"environment": environment} if environment else {}),
     }
     if receiver == "github":
         return {"event_type": EVENT, "client_payload": said}
-    variables = [
-        {"key": f"FRIENDLI_IAC_PROMOTE_{key.upper()}", "value": value}
-        for key, value in said.items()
-    ]
+    variables = [{"key": _SAYS + key.upper(), "value": value} for key, value in said.items()]
     return {"ref": branch, "variables": variables}
+
+
+def environment_of(payload: Mapping[str, Any]) -> str:
+    """The environment that a promotion says; empty where it says none."""
+    match payload:
+        case {"client_payload": {"environment": str(name)}}:
+            return name
+        case {"variables": [*variables]}:
+            said = (one for one in variables if isinstance(one, dict))
+            key = f"{_SAYS}ENVIRONMENT"
+            return next((str(one.get("value")) for one in said if one.get("key") == key), "")
+    return ""
 
 
 def branch_of(url: str) -> str:

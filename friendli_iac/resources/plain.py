@@ -114,12 +114,20 @@ class PlainKind:
         return []
 
     def lint(
-        self, api: Any, address: str, spec: Spec, every: Mapping[str, Spec]
+        self,
+        api: Any,
+        address: str,
+        spec: Spec,
+        every: Mapping[str, Spec],
+        ours: Collection[str] = (),
     ) -> tuple[str, ...]:
         return ()
 
     def routes(self, spec: Spec) -> Routes:
         return Routes()
+
+    def exchanged(self, before: Spec, after: Spec) -> tuple[str, ...]:
+        return ()
 
     def answers(self, api: Any, id: str, route: str, timeout: float) -> bool:
         raise NotImplementedError("it has no routes")

@@ -9,10 +9,12 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping
 from typing import Any, Protocol
+from urllib.parse import urlsplit
 
 from friendli_iac.errors import ApiError, NotFound
 from friendli_iac.resources.advice import NOTHING, Advice, Manual
 from friendli_iac.resources.base import Action, Observed, Seen, Step
+from friendli_iac.resources.payload import FRIENDLI
 from friendli_iac.resources.plain import NONE, THERE, PlainKind, joined, parted
 from friendli_iac.resources.spec import Spec, SpecModel, get_path
 from friendli_iac.resources.webhook_spec import LONGEST_NAME, NAME, WebhookSpec
@@ -20,6 +22,8 @@ from friendli_iac.resources.webhook_spec import LONGEST_NAME, NAME, WebhookSpec
 EDIT, DELETE = "updateGenericWebhookIntegration", "deleteIntegration"
 # Labels of the page "Team settings" in W&B's documents of webhook automations.
 LABELS = {"accessTokenSecret": "Access token", "signingSecret": "Secret"}
+SENT = {"accessTokenSecret": "the token {}", "signingSecret": "what {} signs"}
+HOSTS = (FRIENDLI, "api.github.com", "gitlab.com")  # exactly these; others may be anybody's
 
 
 class WebhookApi(Protocol):
@@ -87,19 +91,21 @@ class WebhookKind(PlainKind):
         observed: Observed | None,
         seen: Mapping[str, Seen],
     ) -> Advice:
-        if api is None:
-            return NOTHING
         if action == "delete":
-            return self._by_hand_delete(api, observed)
-        found = NOTHING
+            return self._by_hand_delete(api, observed) if api is not None else NOTHING
+        found = Advice(warnings=_strange_host(before, target))
+        if api is None:
+            return found
         if action == "replace" and api.offers(DELETE) is False:
-            found = Advice(
-                refusals=(
-                    (
-                        "another team needs another webhook, and this server lets no program "
-                        "delete the old one",
-                        "Give the new one another metadata.name, and delete the old one by hand.",
-                    ),
+            found = found.with_(
+                Advice(
+                    refusals=(
+                        (
+                            "another team needs another webhook, and this server lets no program "
+                            "delete the old one",
+                            "Give the new one another metadata.name, and delete the old one by hand.",
+                        ),
+                    )
                 )
             )
         if action == "update" and api.offers(EDIT) is False:
@@ -199,6 +205,19 @@ class WebhookKind(PlainKind):
 def _secrets(spec: Spec) -> dict[str, str]:
     """The names of secrets that a webhook uses, by field."""
     return {path: str(name) for path in LABELS if (name := get_path(spec, path)) is not None}
+
+
+def _strange_host(before: Spec, target: Spec) -> tuple[str, ...]:
+    """That secrets go to where they did not go before, and which is no host that is known here."""
+    host, secrets = _host(target), _secrets(target)
+    if host in HOSTS or not secrets or (host, secrets) == (_host(before), _secrets(before)):
+        return ()
+    sent = " and ".join(SENT[path].format(name) for path, name in secrets.items())
+    return (f"{sent} {'goes' if len(secrets) == 1 else 'go'} to {host} from now on",)
+
+
+def _host(spec: Spec) -> str:
+    return urlsplit(str(spec.get("url", ""))).netloc.lower()
 
 
 def _secret_steps(api: WebhookApi, action: Action, before: Spec, target: Spec) -> Advice:

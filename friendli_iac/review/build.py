@@ -150,7 +150,7 @@ def _tasks(change: Change) -> list[Task]:
 
 
 def _row(change: Change, field: FieldChange) -> Row:
-    old, new = words.before(change, field), words.value(change, field, field.desired)
+    old, new = words.before(change, field), words.after(change, field)
     if old == words.NOTHING:
         symbol = "+"
     else:

@@ -10,10 +10,11 @@ from friendli_iac.core.plan import Drift
 from friendli_iac.core.strangers import Stranger
 from friendli_iac.resources import KINDS
 from friendli_iac.resources.base import Address, Kind, place_of
-from friendli_iac.resources.spec import get_path
+from friendli_iac.resources.spec import get_path, leaves
 from friendli_iac.review import words
 from friendli_iac.review.escaping import code, prose
 from friendli_iac.review.text import Paint, plain
+from friendli_iac.review.unread import unreadable
 
 # docs: an endpoint that has slept for 48 hours is terminated.
 PROBABLY = "probably it slept for 48 h, which Friendli ends by itself; the API does not tell"
@@ -34,7 +35,7 @@ def render(report: DriftReport, *, reads: int | None = None, paint: Paint = plai
     for stranger in report.strangers or ():
         lines += ["", *_stranger(stranger)]
     last = headline(report)
-    return "\n".join([*lines, "", last if report.differs else paint(last, "green")]) + "\n"
+    return "\n".join([*lines, "", last if report.differs or report.unread else paint(last, "green")]) + "\n"
 
 
 def markdown(report: DriftReport) -> str:
@@ -82,6 +83,7 @@ def as_json(report: DriftReport) -> dict[str, Any]:
         "unmanaged": None
         if report.strangers is None
         else [_stranger_as_json(stranger) for stranger in report.strangers],
+        "unreadable": unreadable(report.unread, report.left_out),
         "accepted": [
             {"address": one.address, "recorded": bool(one.entries), "text": list(one.words)}
             for one in report.accepted
@@ -101,6 +103,8 @@ def headline(report: DriftReport) -> str:
             parts.append(f"{words.money(total)} /h ({report.prices})")
     elif report.strangers is not None:
         parts.append("nothing that is not ours")
+    if report.left_out:
+        parts.append(f"{len(report.left_out)} unreadable: {', '.join(report.left_out)}")
     return ", ".join(parts)
 
 
@@ -122,12 +126,18 @@ def ways_out(report: DriftReport) -> list[str]:
         settings = [
             f"spec.{one.path}={_values(found, one)[1]}"
             for one in found.fields
-            if one.live is not None
+            if one.live is not None and _can_be_set(found, one)
         ]
         if settings:
             lines.append(f"to declare it:   {_command('set', found.address, *settings)}")
             break
     return lines
+
+
+def _can_be_set(found: Drifted, one: Drift) -> bool:
+    """Whether a manifest can say it in one value."""
+    leaf = leaves(_kind(found.address).model).get(one.path)
+    return leaf is not None and not leaf.derived and not leaf.nested
 
 
 def _block(found: Drifted, paint: Paint) -> list[str]:

@@ -40,7 +40,9 @@ def _lines(told: Preview, paint: Paint) -> Iterator[str]:
     yield from _metrics(told)
     yield ""
     firing = [one for one in told.firings if one.enabled]
-    yield f"{len(firing)} automation{'s fire' if len(firing) != 1 else ' fires'}"
+    sure = sum(one.certain for one in firing)
+    more = f", and {len(firing) - sure} cannot be judged" if sure < len(firing) else ""
+    yield f"{sure} automation{'s fire' if sure != 1 else ' fires'}{more}"
     for one in told.firings:
         yield from _firing(one, told.comes, paint)
     twice = [a for a in told.plans if sum(one.deploys == a for one in firing) > 1]
@@ -64,8 +66,12 @@ def _firing(one: Firing, comes: ArtifactVersion, paint: Paint) -> Iterator[str]:
     marks = [paint("DISABLED: it does not fire", "yellow")] * (not one.enabled)
     marks += [paint("not applied yet", "yellow")] * (not one.live)
     marks += [paint("the manifests want it otherwise", "yellow")] * one.changed
-    marks += [paint("whether its filter fits cannot be told here", "yellow")] * (not one.certain)
-    yield "   ".join([f"  {line(one.name)} ({who})", f"in {line(one.scope)}", *marks])
+    marks += [paint("whether this fires it cannot be judged", "yellow")] * (not one.certain)
+    where = f"in {line(one.scope)}" if one.scope else "in a scope that is not known here"
+    yield "   ".join([f"  {line(one.name)} ({who})", where, *marks])
+    if one.action:
+        yield f"    does {line(one.action)}, no webhook"
+        return
     yield f"    to {line(one.url) or '(a webhook that is not known)'}: {_RECEIVERS[one.receiver]}"
     if one.deploys:
         yield f"    for {one.deploys}, with {comes.version}"
@@ -77,12 +83,18 @@ def _firing(one: Firing, comes: ArtifactVersion, paint: Paint) -> Iterator[str]:
             f"! W&B keeps payloads in its history: {', '.join(map(line, secrets))} would be there"
         )
         yield f"    {paint(said, 'yellow')}"
+    if not isinstance(one.payload, dict):
+        yield f"    {paint('! what it sends is no JSON object that can be read here', 'yellow')}"
     text = json.dumps(one.payload, indent=2, ensure_ascii=True)
     yield from (f"    {row}" for row in text.split("\n"))
 
 
 def _metrics(told: Preview) -> Iterator[str]:
     """What was measured of both versions, side by side."""
+    for version in filter(None, (told.leaves, told.comes)):
+        if version.left_out:
+            names = ", ".join(map(line, version.left_out[:MOST]))
+            yield f"left out of {version.version}, for they cannot be compared: {names}"
     rows = compared(told)
     if not rows:
         yield "neither has metrics"
@@ -135,6 +147,7 @@ def to_json(told: Preview) -> dict[str, Any]:
                 "name": one.name,
                 "scope": one.scope,
                 "address": one.address or None,
+                "action": one.action or None,
                 "url": one.url or None,
                 "receiver": one.receiver or None,
                 "enabled": one.enabled,
@@ -158,4 +171,5 @@ def _version(version: ArtifactVersion) -> dict[str, Any]:
         "created_at": version.created_at or None,
         "logged_by": version.logged_by or None,
         "metrics": _numbers(version),
+        "left_out": list(version.left_out),
     }

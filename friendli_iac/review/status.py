@@ -28,7 +28,7 @@ class Row:
     """One resource: what state has of it, and what the API shows; `observed` is None when it is
     gone. `current`, `desired` and `updated` count replicas. `cost` is dollars per hour now. None:
     not known. `old`: a replacement has taken its place, and it has not ended yet. `over`: its time
-    is over (`lifecycle.expires`).
+    is over (`lifecycle.expires`). `unread`: its service did not tell.
     """
 
     address: str
@@ -40,6 +40,7 @@ class Row:
     cost: float | None = None
     old: bool = False
     over: bool = False
+    unread: bool = False
 
     @property
     def kind(self) -> Kind:
@@ -48,6 +49,8 @@ class Row:
     @property
     def status(self) -> str:
         """The API's own word."""
+        if self.unread:
+            return "UNREADABLE"
         return self.observed.status if self.observed else "GONE"
 
     @property
@@ -157,7 +160,7 @@ def marks(row: Row, now: float) -> list[str]:
     found = []
     if row.old:
         found.append("left over from a replacement, and may bill: the next apply ends it")
-    if observed is None:
+    if observed is None and not row.unread:
         found.append(f"{resource.id} is gone: 404, and not in the project's list")
     if observed and observed.error:
         fault = row.kind.explain(observed.error, resource.applied.spec)
@@ -170,9 +173,28 @@ def marks(row: Row, now: float) -> list[str]:
         found.append(f"changed outside: {', '.join(outside)}; friendli-iac plan shows it")
     if resource.pin:
         found.append(f"pinned ({resource.pin.stage}): {resource.pin.story}")
+    found += _routes(row)
     if (ends := expires(resource)) is not None:
         found.append(_expiry(resource, observed, ends, now))
     return found
+
+
+def _routes(row: Row) -> list[str]:
+    """What state knows of its routes, where that is not as it should be."""
+    routes, seen = row.kind.routes(row.resource.applied.spec), row.resource.routes
+    if not routes.path:
+        return []
+    wanted = routes.names
+    said = {
+        "missing": [route for route in wanted if seen.get(route) == "missing"],
+        "not seen which adapter answers": [
+            route for route in wanted if seen.get(route) in ("swapped", "unproved")
+        ],
+        "served, and not declared": [
+            route for route, what in seen.items() if route not in wanted and what != "missing"
+        ],
+    }
+    return [f"adapters {what}: {', '.join(routes)}" for what, routes in said.items() if routes]
 
 
 def _expiry(resource: Resource, observed: Observed | None, ends: float, now: float) -> str:

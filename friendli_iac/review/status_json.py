@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
+from friendli_iac.errors import ApiError
 from friendli_iac.resources.spec import get_path
 from friendli_iac.review.status import (
     SLEEP_LIMIT,
@@ -16,9 +17,12 @@ from friendli_iac.review.status import (
     version,
 )
 from friendli_iac.review.times import moment, rfc3339
+from friendli_iac.review.unread import unreadable
 
 
-def to_json(rows: Iterable[Row], now: float, prices: str) -> dict[str, Any]:
+def to_json(
+    rows: Iterable[Row], now: float, prices: str, unread: ApiError | None = None
+) -> dict[str, Any]:
     """The same as data. Times are RFC 3339, or null."""
     every = list(rows)
     shown = [row for row in every if row.kind.serves]
@@ -34,6 +38,7 @@ def to_json(rows: Iterable[Row], now: float, prices: str) -> dict[str, Any]:
             "unknown_cost": len(shown) - len(known),
             "prices": prices,
         },
+        "unreadable": unreadable(unread, [row.address for row in every if row.unread]),
     }
 
 
@@ -89,6 +94,7 @@ def _as_json(row: Row, now: float) -> dict[str, Any]:
         else None,
         "pending": resource.pending is not None,
         "pinned": resource.pin.story if resource.pin else None,
+        "routes": resource.routes,
         "changed_outside": changed_outside(row) if resource.pending is None else [],
         "expires_at": None if ends is None else rfc3339(ends),
         "sleep_ends_at": None if since is None else rfc3339(since + SLEEP_LIMIT),

@@ -32,6 +32,7 @@ COMMIT = 12  # characters of a commit that are shown
 FREE = ("$0.00", "$0.00", "")  # the bill of what costs nothing, before and after
 NOT_CHECKED = "nothing shows whether it was done"
 NOTHING = "(none)"  # stands for what is not there, and for no value: see written
+UNMANAGED = "(not managed)"
 PROTECTION = "lifecycle.preventDestroy"
 
 
@@ -104,6 +105,17 @@ def before(change: Change, field: FieldChange) -> str:
     return value(change, field, field.prior if field.live is None else field.live)
 
 
+def after(change: Change, field: FieldChange) -> str:
+    """The right side of the arrow: what will be in force."""
+    return UNMANAGED if _let_go(change, field) else value(change, field, field.desired)
+
+
+def _let_go(change: Change, field: FieldChange) -> bool:
+    """Whether it is a list of templates that is left out, and so is not managed any more."""
+    leaf = leaves(kind_of(change).model).get(field.path)
+    return field.desired is None and leaf is not None and leaf.parts is not None
+
+
 def _never_known(change: Change, field: FieldChange) -> bool:
     """Whether the API does not show the field, and we never sent it; where it takes the place of
     its neighbours, as fixed replicas do, it was not there.
@@ -132,6 +144,8 @@ def why(change: Change, field: FieldChange) -> str:
 def remarks(change: Change, field: FieldChange) -> list[str]:
     """What a reader must know about a field beside its two values."""
     last_sent = value(change, field, field.prior)
+    if _let_go(change, field):
+        return ["left out, it stays as it is; an empty list takes it away"]
     if field.unknown:
         return [f"not readable live, and the version is not ours; we last sent {last_sent}"]
     if _never_known(change, field):
