@@ -6,6 +6,8 @@ from collections.abc import Callable
 from contextlib import closing
 from typing import Any
 
+import httpx
+
 from friendli_iac.clients.wandb import WandbApi
 from friendli_iac.core.plan import Plan
 from friendli_iac.emulator import Emulator
@@ -14,7 +16,7 @@ from friendli_iac.engine.artifacts import ArtifactLink
 from friendli_iac.engine.linking import Linker
 from friendli_iac.manifest import find_project, load_manifest
 
-from .harness import Project, engine_for
+from .harness import TOKEN, Project, engine_for
 
 CHAT = "acme/wandb-registry-model/chat"
 DEPLOY = "POST /dedicated/endpoint/wandb-artifact-create"
@@ -127,3 +129,17 @@ def apply(
 def lineage(project: Project) -> str:
     """Of the project's state."""
     return str(project.state["lineage"])
+
+
+def deploy(emulator: Emulator, key: str, version: str) -> None:
+    """Rolls `version` of `CHAT` out on the endpoint of that key, as somebody else."""
+    body = {
+        "wandbArtifactVersionName": f"{CHAT}:{version}",
+        "name": "chat",
+        "projectId": "p1",
+        "idempotencyKey": key,
+        "accelerator": {"type": "NVIDIA H100", "count": 1},
+        "autoscalingPolicy": {"minReplica": 1, "maxReplica": 2, "cooldownPeriod": 300},
+    }
+    url = f"{emulator.url}{DEPLOY.removeprefix('POST ')}"
+    httpx.post(url, headers={"Authorization": f"Bearer {TOKEN}"}, json=body).raise_for_status()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Literal
 
 import pytest
 
@@ -10,7 +11,7 @@ from friendli_iac.core.plan import Plan
 from friendli_iac.emulator import Emulator
 from friendli_iac.errors import StalePlan
 
-from .artifacts import CHAT, DEPLOY, apply, artifact_of, bodies, deployed, lineage, registry
+from .artifacts import CHAT, DEPLOY, apply, artifact_of, bodies, deploy, deployed, lineage, registry
 from .harness import WANDB_KEY, Project, endpoint, names, writes
 
 
@@ -319,11 +320,65 @@ def test_an_adopted_endpoint_without_its_key_is_never_rolled_out(
 
 
 def test_a_key_of_something_else_is_told(world: Project, emulator: Emulator) -> None:
-    world.write(deployed(key="shared") + "---\n" + deployed(name="other", key="shared"))
-    done = world.apply("--continue-on-error", "--parallelism", "1")
+    deploy(emulator, "shared", "v1")  # nobody here knows of it
+    world.write(deployed(name="other", key="shared"))
+    done = world.apply()
     assert done.code != 0
     assert "the key in the specification is that of" in done.out + done.err
     assert len(emulator.endpoints()) == 1
+    assert world.state["resources"] == {}
+
+
+def test_one_key_for_two_is_a_problem(world: Project, emulator: Emulator) -> None:
+    one, two = deployed(key="shared"), deployed("v2", name="other", key="shared")
+    world.write(f"{one}---\n{two}")
+    wrong = world.run("validate")
+    assert wrong.code == 1
+    assert "main.yaml:15" in wrong.err
+    assert "Endpoint/chat in the same project has the idempotencyKey shared, too" in wrong.err
+    world.write(f"{one}---\n{two.replace('project: p1', 'project: p2')}")
+    assert world.run("validate").code == 0
+    # Of what is in state, no file need say it.
+    world.write(one)
+    assert world.apply().code == 0
+    world.write(two, "other.yaml")
+    emulator.clear_requests()
+    refused = world.run("apply", "-f", "other.yaml", "--yes")
+    assert refused.code == 5, refused
+    assert "its idempotencyKey shared is that of Endpoint/chat" in refused.err
+    assert writes(emulator) == []
+    # One of them leaves it out, and the other says what follows.
+    taken = f"friendli-iac/{lineage(world)}/Endpoint/third"
+    world.write(deployed(name="other", key=taken), "other.yaml")
+    world.write(deployed(name="third"), "third.yaml")
+    refused = world.run("plan")
+    assert refused.code == 5, refused
+    assert f"its idempotencyKey {taken} is that of" in refused.err + refused.out
+
+
+@pytest.mark.parametrize("when", ["before", "after"])
+def test_a_rollout_without_an_answer_proves_nothing(
+    when: Literal["before", "after"], world: Project, emulator: Emulator
+) -> None:
+    world.write(deployed("v1"))
+    assert world.apply().code == 0
+    key = f"friendli-iac/{lineage(world)}/Endpoint/chat"
+    theirs: list[str] = []
+    emulator.clear_requests()
+
+    def another() -> None:
+        if when == "before" and not theirs and DEPLOY in writes(emulator):
+            theirs.append("v0")
+            deploy(emulator, key, "v0")
+
+    emulator.fault("POST", "/wandb-artifact-create$", kind="drop", when=when)
+    emulator.fault("GET", "/dedicated/beta/endpoint", kind="call", action=another, count=None)
+    world.write(deployed("v2"))
+    done = world.apply()
+    assert done.code == 0, done
+    assert bool(theirs) == (when == "before")
+    assert (artifact_of(emulator), len(emulator.endpoints())) == ("v2", 1)
+    is_done(world)
 
 
 def test_policies_and_prices_count_them_as_any_other(world: Project, emulator: Emulator) -> None:

@@ -102,7 +102,8 @@ def test_a_saved_plan_is_stale_when_it_was_enabled_since(
     world: Project, emulator: Emulator
 ) -> None:
     apply(world, deployed() + DISABLED)
-    made = world.run("plan", "--replace", "Endpoint/chat", "--out", "x.plan")
+    only = ("--target", "Endpoint/chat", "--replace", "Endpoint/chat")
+    made = world.run("plan", *only, "--out", "x.plan")
     assert made.code == 0, made
     enable(emulator)
     emulator.clear_requests()
@@ -140,6 +141,42 @@ def test_disabled_it_is_made_anew_and_deployed_again(
     fire(emulator, "v2")
     assert artifact_of(emulator) == "v2"
     assert [one["id"] for one in emulator.endpoints()] == [new]
+    assert world.run("plan", "--detailed-exitcode").code == 0
+
+
+@pytest.mark.parametrize(
+    ("text", "method", "path", "when"),
+    [
+        (deployed(), "DELETE", "/endpoint/", "after"),
+        (deployed(), "POST", CREATE, "after"),
+        (SAFELY, "POST", CREATE, "after"),
+        (SAFELY, "DELETE", "/endpoint/", "before"),
+    ],
+    ids=["ended", "made", "safely made", "safely ends"],
+)
+def test_killed_while_it_is_made_anew_one_is_left(
+    text: str,
+    method: str,
+    path: str,
+    when: Literal["before", "after"],
+    world: Project,
+    emulator: Emulator,
+) -> None:
+    apply(world, text + DISABLED)
+    emulator.hold(method, path, when)
+    running = world.spawn("apply", "--yes", *FAST, *ANEW)
+    emulator.wait_held()
+    running.kill()
+    running.communicate()
+    emulator.clear_faults()
+    fire(emulator, "v2")
+    apply(world, text + ALL, *ANEW[2:])
+    apply(world, text + ALL, *ANEW[2:])  # what a replacement has left may end later
+    fire(emulator, "v0")
+    fire(emulator, "v2")
+    (only,) = (one["id"] for one in emulator.endpoints())
+    assert world.state["resources"]["Endpoint/chat"]["id"] == only
+    assert artifact_of(emulator) == "v2"
     assert world.run("plan", "--detailed-exitcode").code == 0
 
 

@@ -14,7 +14,9 @@ from .artifacts import (
     WEBHOOK,
     artifact_of,
     bodies,
+    deploy,
     deployed,
+    lineage,
     registry,
 )
 from .harness import TOKEN, Project, writes
@@ -178,19 +180,54 @@ def test_a_narrowed_plan_knows_of_it(world: Project, emulator: Emulator) -> None
         assert planned.code == 0, planned
 
 
-def test_where_the_alias_was_before_it_came_is_told(project: Project, emulator: Emulator) -> None:
+def test_the_artifact_is_ours_until_it_is_there(project: Project, emulator: Emulator) -> None:
     registry(emulator)
     emulator.wandb.set_secret("acme", "FRIENDLI_TOKEN", TOKEN)
     project.write(deployed())
     assert project.apply().code == 0
     emulator.wandb.move_alias(CHAT, "production", "v2")
     project.write(deployed() + ALL)
+    emulator.fault("POST", "mutation createFilterTrigger", kind="status", status=403, count=None)
+    assert project.apply().code == 4
+    assert artifact_of(emulator) == "v2"
+    key = f"friendli-iac/{lineage(project)}/Endpoint/chat"
+    deploy(emulator, key, "v0")  # nobody but a person can have done that
+    assert project.run("drift").code == 2
+    planned = project.run("plan")
+    assert "was moved by" not in planned.out
+    assert "unknown since version 2" in planned.out
+    emulator.clear_faults()
     assert project.apply().code == 0
+    assert artifact_of(emulator) == "v2"
+    fire(emulator, "v1")  # and now it is the automation's
     planned = project.run("plan", "--detailed-exitcode")
-    assert planned.code == 0
-    assert "production → v2" in planned.out
-    assert "what we sent last is v1" in planned.out
-    assert artifact_of(emulator) == "v1"
+    assert planned.code == 0, planned
+    assert NOTE in planned.out.replace("version 4 ", "")
+
+
+def test_a_renamed_endpoint_is_still_the_automations(world: Project, emulator: Emulator) -> None:
+    fire(emulator, "v2")
+    moved = world.run("state", "mv", "Endpoint/chat", "Endpoint/talk")
+    assert moved.code == 0, moved
+    talk = deployed(name="talk", more="  name: chat\n")
+    world.write(talk + ALL.replace("deploys: chat", "deploys: talk"))
+    planned = world.run("plan", "--detailed-exitcode")
+    assert planned.code == 0, planned
+    assert NOTE in planned.out
+
+
+def test_a_rollback_to_another_artifact_is_refused(world: Project, emulator: Emulator) -> None:
+    fire(emulator, "v2")
+    emulator.clear_requests()
+    for _ in range(2):
+        refused = world.run("rollback", "Endpoint/chat", "--to", "0", "--yes")
+        assert refused.code == 5, refused
+        assert f"version 0 is of {CHAT}:v1, and {MOVER} decides what it serves" in refused.err
+        assert f"`enabled: false` for {MOVER}" in refused.err
+        assert DEPLOY not in writes(emulator)
+        # Nor where one of ours has hidden that it was moved.
+        world.write(deployed(scaling="{minReplicas: 1, maxReplicas: 3, cooldown: 5m}") + ALL)
+        assert world.apply().code == 0
 
 
 def test_it_fires_while_ours_is_not_waited_for(world: Project, emulator: Emulator) -> None:

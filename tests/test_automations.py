@@ -486,3 +486,11 @@ def test_the_webhook_goes_last(emulator: Emulator, project: Project) -> None:
     emulator.clear_requests()
     assert project.run("destroy", "--yes").code == 0
     assert writes(emulator) == ["mutation deleteTrigger", "mutation deleteIntegration"]
+
+
+def test_what_the_files_given_leave_out_is_named(project: Project) -> None:
+    project.write(ENDPOINT, "chat.yaml")
+    project.write(webhook() + automation(sends=DIRECT), "auto.yaml")
+    refused = project.run("plan", "-f", "auto.yaml")
+    assert refused.code == 5, refused
+    assert "Endpoint/chat is neither among the files given nor in state" in refused.err

@@ -156,3 +156,54 @@ def test_what_stays_as_it_is_is_told_as_a_note(emulator: Emulator, project: Proj
     shown = project.run("plan")
     assert "No changes." in shown.out
     assert "WebhookAutomation/promote: it is disabled" in shown.out
+
+
+MADE = (
+    'payload: {wandbArtifactVersionName: "$${artifact_version_string}", projectId: p1,'
+    " idempotencyKey: mine}"
+)
+ONE_MORE = "event makes one more endpoint, which nothing here knows"
+KEYED = ENDPOINT.replace('production"', 'production", idempotencyKey: mine')
+
+
+@pytest.mark.parametrize(
+    ("endpoint", "sends", "says"),
+    [
+        (KEYED, MADE, ""),
+        (KEYED, MADE.replace("mine", "other"), f"the first {ONE_MORE}"),
+        (KEYED, MADE.replace("p1", "p2"), f"the first {ONE_MORE}"),
+        (KEYED, MADE.replace(" idempotencyKey: mine", ""), f"each {ONE_MORE}"),
+        ("", MADE, f"the first {ONE_MORE}"),
+    ],
+)
+def test_a_payload_that_buys(
+    endpoint: str, sends: str, says: str, emulator: Emulator, project: Project
+) -> None:
+    team(emulator)
+    project.write(webhook() + endpoint + automation(sends=sends))
+    for told in (doubts(project), warned(project)):
+        assert "no probe is sent, and no pin holds off what failed" in told
+        assert (ONE_MORE in told) == bool(says)
+        assert says in told
+
+
+def test_keys_that_nobody_knows_yet_are_doubted_when_they_are_known(
+    emulator: Emulator, project: Project
+) -> None:
+    team(emulator)
+    project.write(webhook() + ENDPOINT + automation(sends=MADE))
+    assert ONE_MORE not in doubts(project)
+    assert ONE_MORE in warned(project)
+
+
+@pytest.mark.parametrize("other", ["", "renamed"])
+def test_our_own_of_another_name_is_no_other(
+    other: str, emulator: Emulator, project: Project
+) -> None:
+    team(emulator)
+    project.write(webhook() + automation())
+    assert project.apply().code == 0
+    # Either it is to be called otherwise, or it is to go, and another one comes.
+    new = automation(more="  name: new\n") if other else automation("new")
+    project.write(webhook() + new)
+    assert "which is not ours" not in warned(project)

@@ -358,3 +358,34 @@ def test_protection_holds_for_webhooks_too(emulator: Emulator, applied: Project)
     refused = applied.run("destroy", "--yes")
     assert refused.code == 5
     assert len(emulator.wandb.webhooks("acme")) == 1
+
+
+@pytest.mark.parametrize(
+    ("url", "known"),
+    [
+        (DEPLOY, True),
+        ("https://API.github.com/repos/acme/models/dispatches", True),
+        ("https://gitlab.com/api/v4/projects/7/pipeline", True),
+        ("https://api.github.com.evil.example/repos/acme/models/dispatches", False),
+        ("https://github.example.com/api/v3/repos/acme/models/dispatches", False),
+        ("https://api.friendli.ai:8443/dedicated/endpoint/wandb-artifact-create", False),
+    ],
+)
+def test_where_a_token_goes_is_told_when_that_is_new(
+    url: str, known: bool, emulator: Emulator, project: Project
+) -> None:
+    team(emulator)
+    emulator.wandb.offers = {EDIT, DELETE, "secrets"}
+    host = url.split("/")[2]
+    told = f"! the token TOKEN and what HMAC signs go to {host} from now on"
+    project.write(webhook(url=url))
+    assert (told in project.run("plan").out) is not known
+    project.write(webhook(url="https://gitlab.com/x"))
+    assert project.apply().code == 0
+    project.write(webhook(url=url))
+    assert (told in project.run("plan").out) is not known
+    assert project.apply().code == 0
+    project.write(webhook(url=f"{url}?ref=dev"))
+    assert "from now on" not in project.run("plan").out
+    project.write(webhook(url=url).replace("HMAC", "OTHER"))
+    assert ("what OTHER signs go to" in project.run("plan").out) is not known

@@ -116,16 +116,17 @@ def _moves(spec: Spec) -> str:
 def shared(state: State, changes: Iterable[Change]) -> list[Refusal]:
     """Against one key for two endpoints of a project: W&B's route would take one for the other."""
     known = [(key, a) for a, one in state.resources.items() for key in _known_by(one)]
-    found, asked = [], []
+    asked: list[tuple[tuple[str, str], str]] = []
+    found = []
     for change in changes:
         resource = state.resources.get(change.address)
         key = get_path(change.after.spec, IDEMPOTENCY_KEY) if change.after else None
         if key is None or change.action in ("terminate", "sleep"):  # which end what bills
             continue
         meant = (change.project, str(key))
-        others = [a for one, a in (*known, *asked) if one == meant and a != change.address]
+        others = [a for one, a in [*known, *asked] if one == meant and a != change.address]
         if resource is not None and "create" in change.steps and change.deposes:
-            others += [f"{change.address} (deposed)"] * (meant in _known_by(resource.deposed))
+            others += [f"{change.address} (deposed)"] * (meant in list(_known_by(resource.deposed)))
         asked.append((meant, change.address))
         if others:
             found.append(
@@ -172,8 +173,8 @@ def refired(
                 found.append(
                     Refusal(
                         address,
-                        f"{automation} may deploy it while it is made anew, and an event in between "
-                        "would buy a second one",
+                        f"{automation} may deploy it while it is made anew, and an event in "
+                        "between would buy a second one",
                         f"Say `enabled: false` for {automation} and apply that; then make it anew, "
                         "and enable the automation again.",
                     )
@@ -186,10 +187,10 @@ def stopped(state: State, changes: Iterable[Change]) -> dict[str, list[str]]:
     found: dict[str, list[str]] = {}
     for change in changes:
         resource = state.resources.get(change.address)
-        if resource is not None and _stops(resource.applied.spec, change):
-            known = _sent_to(resource.applied.spec)
+        sent = _sent_to(resource.applied.spec) if resource is not None else None
+        if sent and resource and _stops(resource.applied.spec, change):
             for address, one in state.resources.items():
-                if known in _known_by(one):
+                if sent in _known_by(one):
                     found.setdefault(address, []).append(change.address)
     return found
 

@@ -155,12 +155,8 @@ def _with_moved(applied: Applied | None, old: str, new: str) -> Applied | None:
     spec, name = applied.spec, Address.parse(new).name
     if str(spec.get("deploys", "")) in (old, Address.parse(old).name):
         spec = {**spec, "deploys": name}
-    return Applied(
-        spec,
-        applied.labels,
-        [new if a == old else a for a in applied.depends_on],
-        applied.asked,
-    )
+    depends_on = [new if a == old else a for a in applied.depends_on]
+    return replace(applied, spec=spec, depends_on=depends_on)
 
 
 def _close(known: Known, address: str) -> None:
@@ -176,9 +172,12 @@ def _begun_keys(known: Known, address: str) -> list[str]:
 
 
 def _done(known: Known, begun: Entry, entry: Entry) -> None:
-    """A step took place: what was sent becomes pending, what was deleted is forgotten."""
+    """A step took place: what was sent becomes pending, what was deleted is forgotten. `entry` has
+    what is known of what was sent, where that is less.
+    """
     resources = known.state.resources
-    if begun.plan:
+    begun = replace(begun, after=entry.after or begun.after)
+    if begun.plan and entry.after is None:
         run = known.state.runs.setdefault(begun.plan, Run())
         run.steps.setdefault(begun.key, []).append(begun.step)
     resource = resources.get(begun.address)

@@ -36,13 +36,14 @@ def advised(
         kind = KINDS[Address.parse(change.address).kind]
         api, resource = apis.get(kind.name), state.resources.get(change.address)
         target = change.after.spec if change.after else {}
+        action = "verify" if change.leftover else change.action  # what serves stays as it is
         told = kind.advise(
             api,
-            change.action,
+            action,
             resource.applied.spec if resource else {},
             target,
             live.get(change.address),
-            resource.routes if resource and change.action not in ("create", "replace") else {},
+            resource.routes if resource and action not in ("create", "replace") else {},
         )
         doubts = kind.lint(api, change.address, target, every, ours) if change.after else ()
         return told.with_(Advice(warnings=doubts)) if doubts else told

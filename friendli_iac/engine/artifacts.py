@@ -213,7 +213,7 @@ class ArtifactLink:
 
 def _is_known(name: ArtifactName, resource: Resource | None, mover: str) -> bool:
     """Whether there is nothing to ask: a version never changes, and this one was looked up. Of what
-    a `mover` rolls out, no digest is kept.
+    a `mover` rolls out, no other digest is kept.
     """
     applied = resource.applied.spec if resource else {}
     same = name.is_version and get_path(applied, ARTIFACT) == str(name)
@@ -229,12 +229,14 @@ def _locked(wish: Wish, look: _Look, key: str | None) -> Wish:
     asked = str(look.written)
     if isinstance(look.answer, ArtifactVersion):
         artifact, digest = str(look.answer.name), look.answer.digest
-    elif applied.asked.get(ARTIFACT, get_path(applied.spec, ARTIFACT)) == asked:
+    elif asked in (applied.asked.get(ARTIFACT), get_path(applied.spec, ARTIFACT)):
         artifact, digest = get_path(applied.spec, ARTIFACT), get_path(applied.spec, DIGEST)
     else:
         artifact, digest = asked, None
     set_path(spec, ARTIFACT, artifact)
-    if digest and not look.mover:  # what others roll out has another one, which nobody can read
+    if look.mover:  # what others roll out has another one, which nobody can read
+        digest = get_path(applied.spec, DIGEST)
+    if digest:
         set_path(spec, DIGEST, digest)
     return with_spec(wish, spec, {} if look.written.is_version else {ARTIFACT: asked})
 

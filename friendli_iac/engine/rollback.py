@@ -13,8 +13,9 @@ from friendli_iac.core.state import Applied, Resource, State
 from friendli_iac.engine.planning import Selection
 from friendli_iac.errors import Refused, UsageError
 from friendli_iac.resources import KINDS
+from friendli_iac.resources.artifact import ARTIFACT
 from friendli_iac.resources.base import Address, Kind, article
-from friendli_iac.resources.spec import Spec, leaves, overlay
+from friendli_iac.resources.spec import Spec, get_path, leaves, overlay
 
 GOOD = ("good", "unverified")  # outcomes of versions that served
 
@@ -73,7 +74,7 @@ def rollback_target(
     ours = resource.fence.version
     theirs = now is not None and ours is not None and now > ours  # what is in force is not ours
     theirs = theirs and not kind.moved_by(resource.applied.spec)
-    record = _record(kind, address, resource, version, theirs=theirs)
+    record, named = _record(kind, address, resource, version, theirs=theirs), version is not None
     if record is not None:
         unknown: tuple[str, ...] = ()
         spec, version = record["spec"], int(record["version"])
@@ -83,6 +84,18 @@ def rollback_target(
         spec, unknown = _theirs(kind, api, address, resource, version)
         asked = dict(resource.applied.asked)
     applied = resource.applied
+    mover, artifact = kind.moved_by(applied.spec), get_path(spec, ARTIFACT)
+    known = None if now != ours else get_path(applied.spec, ARTIFACT)
+    # Other settings go back without it, where no version was named that has another.
+    old, new = remote(kind, applied.spec), remote(kind, spec)
+    model_only = all(old.get(path) == new.get(path) for path in {*old, *new} - {ARTIFACT})
+    if mover and artifact and artifact != known and (named or model_only):
+        raise Refused(
+            f"{address}: version {version} is of {artifact}, and {mover} decides what it serves",
+            safe="Nothing was sent.",
+            next=f"Move the alias in W&B; or say `enabled: false` for {mover}, apply that, and "
+            "roll back then.",
+        )
     snapshot = Snapshot(
         address=address,
         spec=good_settings(kind, Applied(spec), applied).spec,

@@ -12,6 +12,7 @@ from friendli_iac.core.moved import is_fenced
 from friendli_iac.core.plan import Change
 from friendli_iac.core.planner import based_on, seen_digest
 from friendli_iac.core.state import Fence, Resource
+from friendli_iac.core.strangers import our_ids
 from friendli_iac.errors import (
     ApiError,
     LockLost,
@@ -89,7 +90,11 @@ def perform(
                 context.clock.sleep(error.retry_after, context.stop)
             if resolve(context, begin, accepted=False):
                 context.tell("sent", change.address, f"{step} was sent")
-                return
+                if step != "rollout":
+                    return
+                # That version may be another one's, of another artifact: by its key, the same
+                # endpoint is rolled out once more.
+                resource, first = context.known.state.resources[change.address], False
             if attempt == ATTEMPTS or context.clock.now() - started >= context.timeout:
                 raise
             attempt += 1
@@ -179,7 +184,9 @@ def _send(context: Context, change: Change, begin: Entry) -> str | None:
 def _record(context: Context, begin: Entry, told: str | None) -> None:
     """The API accepted it. Whatever goes wrong from here on, it is not sent again."""
     id = begin.id
-    if error := of_another(begin, told):
+    state = context.known.state
+    known = our_ids(replace(state, resources=dict(state.resources)))  # others are at work
+    if error := of_another(begin, told, known):
         _note(context, begin, "refused")
         raise error
     if begin.step in ("create", "delete"):

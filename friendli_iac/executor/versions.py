@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import replace
 
 from friendli_iac.core.journal import Entry
@@ -46,11 +47,11 @@ def on_trial(kind: Kind, change: Change, step: Step, resource: Resource | None) 
     return narrowed(kind, change.trial, proved.spec)
 
 
-def of_another(begin: Entry, told: str | None) -> ApiError | None:
+def of_another(begin: Entry, told: str | None, known: Collection[str]) -> ApiError | None:
     """The error where the API says that it did `begin` to something else: the key by which it knows
-    what to roll out is that of `told`.
+    what to roll out is that of `told`. `known` are the ids of what is in state.
     """
-    twice = begin.step == "create" and told in (begin.listed or ())
+    twice = begin.step == "create" and told in (*(begin.listed or ()), *known)
     if not twice and not (begin.step == "rollout" and told != begin.id):
         return None
     meant = begin.id if begin.step == "rollout" else "a new one"

@@ -78,7 +78,8 @@ class AutomationKind(PlainKind):
             refusals.append((str(error), error.next))
         if target.get("promotion") == "direct" and target.get("enabled"):
             notes.append(
-                f"promotion: direct: {PAST_REVIEW}. promotion: pull-request goes through all of them"
+                f"promotion: direct: {PAST_REVIEW}. promotion: pull-request goes through all of "
+                "them"
             )
             if left := [key for key in SETTINGS.values() if key not in target.get("payload", {})]:
                 notes.append(

@@ -36,6 +36,7 @@ from friendli_iac.resources.endpoint_artifact import (
     deploy_body,
     from_artifact,
     not_carried,
+    shared_key,
 )
 from friendli_iac.resources.endpoint_body import body_of, option_of
 from friendli_iac.resources.endpoint_errors import explain
@@ -179,7 +180,7 @@ class EndpointKind:
         return adapters.with_(artifact_advice(action, before, target))
 
     def disagreements(self, spec: Spec, every: Mapping[str, Spec]) -> list[tuple[str, str, str]]:
-        return []
+        return shared_key(spec, every)
 
     def lint(
         self,

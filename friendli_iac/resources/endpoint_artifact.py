@@ -8,7 +8,7 @@ scaling only; all else goes by the normal update, which in turn has no field for
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from typing import Any
 
 from friendli_iac.errors import ApiError
@@ -96,6 +96,20 @@ def carried(step: Step, before: Spec, target: Spec) -> Spec:
     if "autoscaling" not in kept and "autoscaling" in before:
         kept["autoscaling"] = copied(before["autoscaling"])
     return kept
+
+
+def shared_key(spec: Spec, every: Mapping[str, Spec]) -> list[tuple[str, str, str]]:
+    """See `Kind.disagreements`: one key that two endpoints of a project say."""
+    key = get_path(spec, IDEMPOTENCY_KEY)
+    for address, other in every.items():
+        same = key is not None and get_path(other, IDEMPOTENCY_KEY) == key
+        if other is spec:
+            break
+        if same and other.get("project") == spec.get("project"):
+            message = f"{address} in the same project has the idempotencyKey {key}, too"
+            why = ": W&B's route would take one for the other"
+            return [(IDEMPOTENCY_KEY, message + why, "say another one, or leave it out")]
+    return []
 
 
 def artifact_advice(action: Action, before: Spec, target: Spec) -> Advice:

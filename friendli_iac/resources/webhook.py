@@ -103,7 +103,8 @@ class WebhookKind(PlainKind):
                         (
                             "another team needs another webhook, and this server lets no program "
                             "delete the old one",
-                            "Give the new one another metadata.name, and delete the old one by hand.",
+                            "Give the new one another metadata.name, and delete the old one by "
+                            "hand.",
                         ),
                     )
                 )

@@ -35,7 +35,9 @@ def render(report: DriftReport, *, reads: int | None = None, paint: Paint = plai
     for stranger in report.strangers or ():
         lines += ["", *_stranger(stranger)]
     last = headline(report)
-    return "\n".join([*lines, "", last if report.differs or report.unread else paint(last, "green")]) + "\n"
+    if not (report.differs or report.unread):
+        last = paint(last, "green")
+    return "\n".join([*lines, "", last]) + "\n"
 
 
 def markdown(report: DriftReport) -> str:
