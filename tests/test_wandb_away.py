@@ -24,7 +24,7 @@ ONLY_CHAT = ("--target", "Endpoint/chat")
 AWAY = [
     (None, 3, "no W&B API key"),
     ({"status": 401, "body": {"errors": [{"message": "who are you"}]}}, 3, "who are you"),
-    ({"status": 503}, 1, "503"),
+    ({"status": 503}, 1, " 503 "),
     ({"kind": "drop"}, 1, "/graphql"),
 ]
 
@@ -149,9 +149,8 @@ def test_what_bills_can_be_stopped(
     assert done.code == 0, done
     assert len(writes(emulator)) == 1
     assert [e["status"] for e in emulator.endpoints()] == ["TERMINATED"]
-    asked = at == "production"
-    assert ("its artifact stays as it was applied" in done.out) is asked
-    assert done.out.count("503") == asked
+    told = done.out.count("its artifact stays as it was applied: ")
+    assert told == (at == "production"), done  # a version never changes
     emulator.clear_faults()
     planned = project.run("plan", "--detailed-exitcode")
     assert planned.code == 0, planned  # nothing else came of it

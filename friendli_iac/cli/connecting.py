@@ -1,4 +1,4 @@
-"""How a session reaches its API: the token, and the embedded emulator."""
+"""What a session works with: its APIs and their tokens, the embedded emulator, other states."""
 
 from __future__ import annotations
 
@@ -6,16 +6,20 @@ from collections.abc import Callable
 from contextlib import ExitStack
 from typing import TYPE_CHECKING
 
+from friendli_iac.cli.addresses import in_environment, server, shown
 from friendli_iac.cli.console import Console
-from friendli_iac.errors import AuthError, Cancelled, UsageError
+from friendli_iac.errors import AuthError, Cancelled, StateError, UsageError
 from friendli_iac.manifest import Project
 from friendli_iac.manifest.adapters import EMULATOR as EMULATED
 from friendli_iac.manifest.environments import FOLDER
 
 if TYPE_CHECKING:
+    from friendli_iac.backends import Backend
     from friendli_iac.cli.session import Session
     from friendli_iac.clients.http import Http
     from friendli_iac.clients.wandb import WandbApi
+    from friendli_iac.engine.linking import Linker
+    from friendli_iac.engine.siblings import Siblings
 
 EMULATOR_TOKEN = "flp_emulator"
 EMULATOR_KEY = "emulator" * 5  # as long as W&B's are
@@ -97,3 +101,36 @@ def _sleep(session: Session) -> Callable[[float], None]:
             )
 
     return sleep
+
+
+def linker_of(session: Session) -> Linker:
+    """What the session's manifests say together, with W&B."""
+    from friendli_iac.engine.adapters import AdaptersSent
+    from friendli_iac.engine.artifacts import ArtifactLink
+    from friendli_iac.engine.linking import Linker
+    from friendli_iac.engine.payloads import PayloadLink
+    from friendli_iac.manifest.adapters import base_url
+
+    artifacts = ArtifactLink((lambda: session.wandb) if session.http else None)
+    adapters = AdaptersSent(session.project.adapters.get(base_url(session.api)))
+    return Linker((artifacts, adapters, PayloadLink(session.environment)), watches=(artifacts,))
+
+
+def siblings_of(session: Session) -> Siblings:
+    """The states that the project's settings name as its siblings."""
+    from friendli_iac.engine.siblings import Siblings
+
+    def backend(where: str) -> Backend | None:
+        try:
+            place = in_environment(where, session.environment)
+            if session.trusted and server(place) not in ("", server(session.state)):
+                # Whoever names the state from outside does not trust the file with credentials.
+                raise UsageError("its server is named by friendli-iac.yaml alone: it is not asked")
+            return session.open(place, trusted=False)
+        except (UsageError, StateError) as error:
+            session.console.err(f"note: the sibling state {shown(where)}: {error}")
+            return None
+
+    # Playing never mixes with production.
+    named = () if session.emulated else session.project.siblings
+    return Siblings({shown(where): backend(where) for where in named})

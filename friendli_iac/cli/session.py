@@ -18,13 +18,19 @@ from typing import TYPE_CHECKING, Any, TextIO
 
 import click
 
-from friendli_iac.cli.addresses import in_environment, server, shown
+from friendli_iac.cli.addresses import in_environment
 from friendli_iac.cli.checkout import commit_id, project_name
-from friendli_iac.cli.connecting import http_of, start_emulator, wandb_of
+from friendli_iac.cli.connecting import (
+    http_of,
+    linker_of,
+    siblings_of,
+    start_emulator,
+    wandb_of,
+)
 from friendli_iac.cli.console import Console
 from friendli_iac.cli.environments import check_environment
 from friendli_iac.cli.options import SECONDS, Reading, Target
-from friendli_iac.errors import Cancelled, StateError, UsageError
+from friendli_iac.errors import Cancelled, UsageError
 from friendli_iac.manifest import Environment, Manifest, Project, find_project, load_manifest
 from friendli_iac.manifest.environments import FOLDER
 from friendli_iac.resources.prices import LIST_PRICES
@@ -36,8 +42,6 @@ if TYPE_CHECKING:  # what only some commands need is imported where they need it
     from friendli_iac.clients.wandb import WandbApi
     from friendli_iac.core.finding import Finding
     from friendli_iac.engine import Engine
-    from friendli_iac.engine.linking import Linker
-    from friendli_iac.engine.siblings import Siblings
     from friendli_iac.executor.context import Reporter
     from friendli_iac.manifest.policies import Guardrails
     from friendli_iac.resources.policy import Policy
@@ -212,45 +216,14 @@ class Session:
             parallelism=parallelism,
             on_team=self.http.use_team if self.http else lambda team: None,
             wandb=lambda: EMULATOR if self.emulated else self.wandb.deployment,
-            siblings=self._siblings(),
+            siblings=siblings_of(self),
             preflight=looks,
-            linker=self._linker(),
+            linker=linker_of(self),
             prices=self.prices,
             policies=self.policies,
             override=lambda: self.console.redact(self.override),
             stop=self.stop,
         )
-
-    def _linker(self) -> Linker:
-        from friendli_iac.engine.adapters import AdaptersSent
-        from friendli_iac.engine.artifacts import ArtifactLink
-        from friendli_iac.engine.linking import Linker
-        from friendli_iac.engine.payloads import PayloadLink
-        from friendli_iac.manifest.adapters import base_url
-
-        artifacts = ArtifactLink((lambda: self.wandb) if self.http else None)
-        adapters = AdaptersSent(self.project.adapters.get(base_url(self.api)))
-        return Linker((artifacts, adapters, PayloadLink(self.environment)), watches=(artifacts,))
-
-    def _siblings(self) -> Siblings:
-        from friendli_iac.engine.siblings import Siblings
-
-        def backend(where: str) -> Backend | None:
-            try:
-                place = in_environment(where, self.environment)
-                if self.trusted and server(place) not in ("", server(self.state)):
-                    # Whoever names the state from outside does not trust the file with credentials.
-                    raise UsageError(
-                        "its server is named by friendli-iac.yaml alone: it is not asked"
-                    )
-                return self.open(place, trusted=False)
-            except (UsageError, StateError) as error:
-                self.console.err(f"note: the sibling state {shown(where)}: {error}")
-                return None
-
-        # Playing never mixes with production.
-        named = () if self.emulated else self.project.siblings
-        return Siblings({shown(where): backend(where) for where in named})
 
 
 def _stdin() -> str:

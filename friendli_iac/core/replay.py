@@ -9,10 +9,11 @@ import copy
 from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 
-from friendli_iac.core.journal import LOST_KEPT, NOT_APPLIED, OVERRIDES_KEPT, RUNS_KEPT, Entry
+from friendli_iac.core.journal import LOST_KEPT, OVERRIDES_KEPT, RUNS_KEPT, Entry
 from friendli_iac.core.keys import keys_of, left_behind, note_movers
+from friendli_iac.core.proved import failed, protect, restored, verified
 from friendli_iac.core.routes import doubted, swapped
-from friendli_iac.core.state import Applied, Fence, Lost, Pin, Resource, Run, State
+from friendli_iac.core.state import Applied, Fence, Lost, Resource, Run, State
 from friendli_iac.resources import KINDS
 from friendli_iac.resources.artifact import IDEMPOTENCY_KEY
 from friendli_iac.resources.base import NEW_VERSION, Address
@@ -70,12 +71,12 @@ def apply_entry(known: Known, entry: Entry) -> None:
         case "done" if effect in known.open:
             _done(known, known.open.pop(effect), entry)
         case "verified" if resource is not None:
-            _verified(resource, entry)
+            verified(resource, entry)
         case "failed" if resource is not None:
             replaces = resource.replaces
-            _failed(resource, entry)
+            failed(resource, entry)
             if replaces and resource.deposed and entry.stage == "kept":
-                state.resources[entry.address] = _restored(resource, resource.deposed)
+                state.resources[entry.address] = restored(resource, resource.deposed)
         case "fence" if resource is not None:
             resource.fence = entry.fence
         case "routes" if resource is not None:
@@ -87,7 +88,7 @@ def apply_entry(known: Known, entry: Entry) -> None:
             resource.records += 1
             resource.name = entry.name or resource.name
             _learn(resource)
-            _protect(resource, entry.after)
+            protect(resource, entry.after)
         case "pin" if resource is not None:
             resource.pin = entry.pin
         case "unpin" if resource is not None:
@@ -105,7 +106,7 @@ def apply_entry(known: Known, entry: Entry) -> None:
                 created=entry.created or entry.time,
                 adopted=True,
             )
-            _protect(adopted, entry.after)
+            protect(adopted, entry.after)
             state.resources[entry.address] = adopted
             state.forgotten_keys = left_behind(state, keys_of(resource))
             _close(known, entry.address)
@@ -250,93 +251,7 @@ def _learn(resource: Resource) -> None:
     resource.unknown = []
 
 
-def _verified(resource: Resource, entry: Entry) -> None:
-    if resource.pending is None:
-        return
-    resource.prior, resource.pending, resource.trial = resource.pending, None, None
-    resource.before = None
-    _judge(resource, resource.key, entry)
-    resource.fence = entry.fence
-    if resource.pin and resource.pin.stage == "owed":
-        resource.pin = replace(resource.pin, stage="rolled back")
-        _mark(resource, resource.pin, "rolled back")
-    _protect(resource, resource.prior)
-
-
-def _failed(resource: Resource, entry: Entry) -> None:
-    if resource.pending is not None:
-        _judge(resource, resource.key, entry)
-    resource.fence = entry.fence
-    if entry.stage == "stuck" and resource.pin:
-        story = f"{resource.pin.story}; {entry.detail}"
-        resource.pin = replace(resource.pin, stage="stuck", story=story)
-    elif entry.stage and resource.trial:
-        resource.pin = Pin(
-            resource.trial.bad,
-            resource.trial.good,
-            entry.stage,
-            entry.detail,
-            version=_version(resource),
-            key=resource.key,
-            time=entry.time,
-            by=entry.by,
-            asked=resource.trial.asked,
-            earlier=resource.trial.earlier,
-        )
-    resource.trial = None
-    # Where the service kept the version before, what was sent is not in force. Where it runs
-    # nothing now, what was sent is what a restart would start: it stays pending.
-    if entry.outcome == NOT_APPLIED:
-        resource.pending, resource.before = resource.before, None
-        if _theirs_is_in_force(resource):
-            resource.fence = Fence(resource.ours_before)
-
-
-def _theirs_is_in_force(resource: Resource) -> bool:
-    """Whether somebody else had made a version before ours, which was dropped."""
-    sent, ours = _version(resource), resource.ours_before
-    return sent is not None and ours is not None and sent - 1 > ours
-
-
-def _restored(new: Resource, old: Resource) -> Resource:
-    """What was to be replaced is ours again, and its replacement is what is left to end."""
-    new.deposed = old.deposed
-    old.pin, old.deposed = new.pin, new
-    return old
-
-
-def _judge(resource: Resource, key: str, entry: Entry) -> None:
-    """Notes what came of our newest version. One that was good once stays so."""
-    # One change may have made two of them: what came of the first was noted before the second.
-    for record in [one for one in resource.history if one["key"] == key][-1:]:
-        if record["version"] is None:  # of a create it was not known when it was sent
-            record["version"] = entry.fence.version
-        if record["outcome"] != "good":
-            record["outcome"] = entry.outcome
-
-
-def _mark(resource: Resource, pin: Pin, outcome: str) -> None:
-    """Notes what came of the version that `pin` is about; a pin that was set by hand has no key."""
-    for record in resource.history:
-        versions = (record["version"], pin.version)
-        same = versions[0] == versions[1]
-        # One change may have made two versions, of which this is about one.
-        if same if not pin.key else record["key"] == pin.key and (same or None in versions):
-            record["outcome"] = outcome
-
-
-def _version(resource: Resource) -> int | None:
-    found = [r["version"] for r in resource.history if r["key"] == resource.key]
-    return found[-1] if found else None
-
-
 def _lose(state: State, begun: Entry) -> None:
     if state.listed_before(begun.project, begun.name) is None:
         listed = list(begun.listed or ())
         state.lost.append(Lost(begun.address, begun.project, begun.name, listed, begun.time))
-
-
-def _protect(resource: Resource, applied: Applied) -> None:
-    wanted = get_path(applied.spec, "lifecycle.preventDestroy")
-    if wanted is not None:
-        resource.protected = bool(wanted)
