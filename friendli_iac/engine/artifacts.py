@@ -92,15 +92,8 @@ class ArtifactLink:
             and (text := get_path(wishes[address].spec, ARTIFACT))
             and BLANK not in text
         }
-        moved_by = movers(wishes, state, chosen)
-        answers = self._ask(
-            (
-                name
-                for address, name in written.items()
-                if not _is_known(name, state.resources.get(address), moved_by.get(address, ""))
-            ),
-            strict=False,
-        )
+        unsure = [n for a, n in written.items() if not _is_known(n, state.resources.get(a))]
+        answers, moved_by = self._ask(unsure, strict=False), movers(wishes, state, chosen)
         linked = dict(wishes)
         self._looks = {}
         for address, name in written.items():
@@ -211,13 +204,11 @@ class ArtifactLink:
             return dict(zip(wanted, pool.map(ask, wanted), strict=True))
 
 
-def _is_known(name: ArtifactName, resource: Resource | None, mover: str) -> bool:
-    """Whether there is nothing to ask: a version never changes, and this one was looked up. Of what
-    a `mover` rolls out, no other digest is kept.
-    """
+def _is_known(name: ArtifactName, resource: Resource | None) -> bool:
+    """Whether there is nothing to ask: a version never changes, and this one was looked up."""
     applied = resource.applied.spec if resource else {}
     same = name.is_version and get_path(applied, ARTIFACT) == str(name)
-    return same and (bool(mover) or get_path(applied, DIGEST) is not None)
+    return same and get_path(applied, DIGEST) is not None
 
 
 def _locked(wish: Wish, look: _Look, key: str | None) -> Wish:
