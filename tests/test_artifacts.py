@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Literal
 
 import pytest
 
@@ -354,31 +353,6 @@ def test_one_key_for_two_is_a_problem(world: Project, emulator: Emulator) -> Non
     refused = world.run("plan")
     assert refused.code == 5, refused
     assert f"its idempotencyKey {taken} is that of" in refused.err + refused.out
-
-
-@pytest.mark.parametrize("when", ["before", "after"])
-def test_a_rollout_without_an_answer_proves_nothing(
-    when: Literal["before", "after"], world: Project, emulator: Emulator
-) -> None:
-    world.write(deployed("v1"))
-    assert world.apply().code == 0
-    key = f"friendli-iac/{lineage(world)}/Endpoint/chat"
-    theirs: list[str] = []
-    emulator.clear_requests()
-
-    def another() -> None:
-        if when == "before" and not theirs and DEPLOY in writes(emulator):
-            theirs.append("v0")
-            deploy(emulator, key, "v0")
-
-    emulator.fault("POST", "/wandb-artifact-create$", kind="drop", when=when)
-    emulator.fault("GET", "/dedicated/beta/endpoint", kind="call", action=another, count=None)
-    world.write(deployed("v2"))
-    done = world.apply()
-    assert done.code == 0, done
-    assert bool(theirs) == (when == "before")
-    assert (artifact_of(emulator), len(emulator.endpoints())) == ("v2", 1)
-    is_done(world)
 
 
 def test_policies_and_prices_count_them_as_any_other(world: Project, emulator: Emulator) -> None:

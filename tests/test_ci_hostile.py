@@ -199,7 +199,7 @@ def test_texts_break_out_of_nothing(world: World) -> None:
     known = {"warning", "group", "endgroup"}
     assert {command for command, _, _ in commands(review.log)} <= known
     assert dict(line.split("=", 1) for line in kept["outputs"].splitlines())["to_add"] == "5"
-    assert len(kept["outputs"].splitlines()) == 9
+    assert len(kept["outputs"].splitlines()) == 10
 
     assert comment.body.count("<!--") == 1
     assert comment.body.startswith("<!-- friendli-iac plan of=")

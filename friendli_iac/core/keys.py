@@ -80,16 +80,23 @@ def note_movers(state: State, address: str) -> None:
     """Notes who moves each endpoint, in place, after a change at `address`. It follows from the
     automations in state alone: what was never made, or is gone, is not to be blamed.
     """
-    if not address.startswith((AUTOMATION, ENDPOINT)):
-        return
+    resource = state.resources.get(address)
+    every = address.startswith(AUTOMATION)
+    if not every and (resource is None or not _is_from_wandb(resource)):
+        return  # of most, without a look at all the others
     found = movers({}, state, ())
-    for name in state.resources if address.startswith(AUTOMATION) else (address,):
-        resource = state.resources.get(name)
-        if resource is not None and name.startswith(ENDPOINT):
+    for name in state.resources if every else (address,):
+        resource = state.resources[name]
+        if name.startswith(ENDPOINT):
             by = found.get(name, "")
             resource.prior = _with_mover(resource.prior, by)
             resource.pending = _with_mover(resource.pending, by)
             resource.before = _with_mover(resource.before, by)
+
+
+def _is_from_wandb(resource: Resource) -> bool:
+    specs = [one.spec for one in (resource.prior, resource.pending, resource.before) if one]
+    return any(get_path(spec, "model.wandb") is not None for spec in specs)
 
 
 def _with_mover(applied: Applied | None, by: str) -> Applied | None:

@@ -173,12 +173,9 @@ def _begun_keys(known: Known, address: str) -> list[str]:
 
 
 def _done(known: Known, begun: Entry, entry: Entry) -> None:
-    """A step took place: what was sent becomes pending, what was deleted is forgotten. `entry` has
-    what is known of what was sent, where that is less.
-    """
+    """A step took place: what was sent becomes pending, what was deleted is forgotten."""
     resources = known.state.resources
-    begun = replace(begun, after=entry.after or begun.after)
-    if begun.plan and entry.after is None:
+    if begun.plan:
         run = known.state.runs.setdefault(begun.plan, Run())
         run.steps.setdefault(begun.key, []).append(begun.step)
     resource = resources.get(begun.address)

@@ -90,11 +90,7 @@ def perform(
                 context.clock.sleep(error.retry_after, context.stop)
             if resolve(context, begin, accepted=False):
                 context.tell("sent", change.address, f"{step} was sent")
-                if step != "rollout":
-                    return
-                # That version may be another one's, of another artifact: by its key, the same
-                # endpoint is rolled out once more.
-                resource, first = context.known.state.resources[change.address], False
+                return
             if attempt == ATTEMPTS or context.clock.now() - started >= context.timeout:
                 raise
             attempt += 1

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from friendli_iac.core.diff import readable
 from friendli_iac.core.journal import Entry
-from friendli_iac.core.moved import without_artifact
 from friendli_iac.core.planner import seen_digest
 from friendli_iac.core.state import Fence
 from friendli_iac.errors import ApiError, NotFound, SettleError
@@ -44,8 +43,6 @@ def resolve(context: Context, begun: Entry, *, accepted: bool) -> str | None:
         # An update that comes late would be one more cold start. The others come to nothing then.
         late = begun.step in NEW_VERSION
         id = _watch(context, begun, context.settle_grace if late else 0.0)
-    # A version was made, and the API never shows of which artifact.
-    unsure = id and begun.step == "rollout" and begun.after
     context.write(
         Entry(
             "done" if id else "absent",
@@ -54,7 +51,6 @@ def resolve(context: Context, begun: Entry, *, accepted: bool) -> str | None:
             key=begun.key,
             step=begun.step,
             id=id,
-            after=without_artifact(begun.after) if unsure and begun.after else None,
         )
     )
     if begun.step == "create" and id:
