@@ -301,7 +301,8 @@ def test_a_step_by_hand_keeps_nothing_else_back(emulator: Emulator, project: Pro
     project.write(webhook("a", url=OTHER) + webhook("b") + webhook("c") + calls)
     result = project.apply()
     assert result.code == 11, result
-    assert [one["name"] for one in emulator.wandb.webhooks("acme")] == ["a", "b", "c"]
+    made = sorted(one["name"] for one in emulator.wandb.webhooks("acme"))  # side by side
+    assert made == ["a", "b", "c"]
     assert len(emulator.wandb.automations("acme")) == 1
 
 

@@ -24,9 +24,8 @@ from friendli_iac.resources.automation_read import place_in, read_automation, sc
 from friendli_iac.resources.automation_spec import LONGEST_NAME, AutomationSpec
 from friendli_iac.resources.base import Action, Observed, Seen, Step
 from friendli_iac.resources.payload import SETTINGS
-from friendli_iac.resources.plain import NONE, PlainKind, joined, parted
+from friendli_iac.resources.plain import NONE, PlainKind, joined, one_of, parted, several
 from friendli_iac.resources.spec import Spec, SpecModel
-from friendli_iac.resources.webhook import several
 
 ACTION, CONFIG = "GENERIC_WEBHOOK", "genericWebhookActionInput"
 
@@ -106,21 +105,7 @@ class AutomationKind(PlainKind):
         return self._listed(api, project, fresh=False)
 
     def read(self, api: AutomationApi, id: str) -> Observed:
-        place, wanted = parted(id)
-        found = self._listed(api, place, fresh=True)
-        if id in found:
-            return found[id]
-        named = [observed for observed in found.values() if observed.name == wanted]
-        if len(named) > 1:
-            ids = ", ".join(sorted(observed.id for observed in named))
-            raise ApiError(
-                f"{len(named)} automations of {place} are called {wanted!r}: {ids}",
-                safe="None was touched.",
-                next="Say one of these ids, or delete those that are not needed.",
-            )
-        if not named:
-            raise NotFound(f"{place} has no automation {wanted} in W&B", status=404)
-        return named[0]
+        return one_of(self.noun, self._listed(api, parted(id)[0], fresh=True), id)
 
     def send(
         self, api: AutomationApi, step: Step, *, id: str | None, spec: Spec, comment: str, key: str
@@ -177,7 +162,7 @@ class AutomationKind(PlainKind):
         team, name = spec["webhookTeam"], spec["webhookName"]
         ids = [str(node["id"]) for node in api.webhooks(team) if node.get("name") == name]
         if len(ids) > 1:
-            raise several(team, name, ids)
+            raise several("webhook", team, name, ids)
         if not ids:
             raise NotFound(
                 f"team {team} has no webhook {name} in W&B",

@@ -8,7 +8,7 @@ from typing import Annotated, Any, ClassVar
 
 from pydantic import Field
 
-from friendli_iac.errors import NotFound
+from friendli_iac.errors import ApiError, NotFound
 from friendli_iac.resources.advice import NOTHING, Advice
 from friendli_iac.resources.base import (
     Action,
@@ -182,6 +182,30 @@ class PlainKind:
 def joined(place: str, id: str) -> str:
     """The id of a resource of W&B: its own ids do not say where they are to be looked for."""
     return f"{place}:{id}"
+
+
+def one_of(noun: str, found: Mapping[str, Observed], id: str) -> Observed:
+    """The one that `id` means, among those `found` where it says, by id: or by its name, as people
+    may say it for an import. NotFound, or ApiError where several have that name.
+    """
+    place, wanted = parted(id)
+    if id in found:
+        return found[id]
+    named = [observed for observed in found.values() if observed.name == wanted]
+    if len(named) > 1:
+        raise several(noun, place, wanted, [observed.id for observed in named])
+    if not named:
+        raise NotFound(f"{place} has no {noun} {wanted} in W&B", status=404)
+    return named[0]
+
+
+def several(noun: str, place: str, name: str, ids: Collection[str]) -> ApiError:
+    """That a name means more than one: whether W&B allows that is not documented everywhere."""
+    return ApiError(
+        f"{len(ids)} {noun}s of {place} are called {name!r}: {', '.join(sorted(ids))}",
+        safe="None was touched.",
+        next="Say one of these ids, or delete those that are not needed, in W&B's web page.",
+    )
 
 
 def parted(id: str) -> tuple[str, str]:

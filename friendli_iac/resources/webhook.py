@@ -11,11 +11,10 @@ from collections.abc import Collection, Mapping
 from typing import Any, Protocol
 from urllib.parse import urlsplit
 
-from friendli_iac.errors import ApiError, NotFound
 from friendli_iac.resources.advice import NOTHING, Advice, Manual
 from friendli_iac.resources.base import Action, Observed, Seen, Step
 from friendli_iac.resources.payload import FRIENDLI
-from friendli_iac.resources.plain import NONE, THERE, PlainKind, joined, parted
+from friendli_iac.resources.plain import NONE, THERE, PlainKind, joined, one_of, parted
 from friendli_iac.resources.spec import Spec, SpecModel, get_path
 from friendli_iac.resources.webhook_spec import LONGEST_NAME, NAME, WebhookSpec
 
@@ -127,16 +126,7 @@ class WebhookKind(PlainKind):
         }
 
     def read(self, api: WebhookApi, id: str) -> Observed:
-        team, wanted = parted(id)
-        found = self._listed(api, team, fresh=True)
-        if id in found:
-            return found[id]
-        named = [observed for observed in found.values() if observed.name == wanted]
-        if len(named) > 1:
-            raise several(team, wanted, [observed.id for observed in named])
-        if not named:
-            raise NotFound(f"team {team} has no webhook {wanted} in W&B", status=404)
-        return named[0]
+        return one_of(self.noun, self._listed(api, parted(id)[0], fresh=True), id)
 
     def send(
         self, api: WebhookApi, step: Step, *, id: str | None, spec: Spec, comment: str, key: str
@@ -197,7 +187,7 @@ class WebhookKind(PlainKind):
                     "lets no program do it",
                     page(api, observed.project),
                     (("Name", observed.name),),
-                    "apply looks whether it is gone",
+                    "the same command, run again, looks whether it is gone",
                 ),
             )
         )
@@ -253,15 +243,6 @@ def _secret_steps(api: WebhookApi, action: Action, before: Spec, target: Spec) -
 def page(api: WebhookApi, team: str) -> str:
     """The team's own page, which leads to `Team settings` (W&B's documents)."""
     return f"{api.app_url}/{team}"
-
-
-def several(team: str, name: str, ids: Collection[str]) -> ApiError:
-    """That a name means more than one webhook: whether W&B allows that is not documented."""
-    return ApiError(
-        f"{len(ids)} webhooks of team {team} are called {name!r}: {', '.join(sorted(ids))}",
-        safe="None was touched.",
-        next="Delete those that are not needed in W&B's team settings.",
-    )
 
 
 WEBHOOK = WebhookKind()
