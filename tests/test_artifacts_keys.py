@@ -83,7 +83,7 @@ def test_what_an_automation_deploys_is_not_made_anew(
     refused = world.apply(*words)
     assert refused.code == 5, refused
     assert f"{MOVER} may deploy it while it is made anew" in refused.err
-    assert f"`enabled: false` for {MOVER}" in refused.err
+    assert f"`enabled: false` for {MOVER} (in its manifest: put it back" in refused.err
     assert writes(emulator) == []
 
 

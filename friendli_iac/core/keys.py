@@ -182,8 +182,8 @@ def refired(
                         address,
                         f"{automation} may deploy it while it is made anew, and an event in "
                         "between would buy a second one",
-                        f"First say `enabled: false` in the manifest of {automation} (put it "
-                        "back if it was taken out), and apply; then make it anew, and enable it.",
+                        f"Say `enabled: false` for {automation} (in its manifest: put it back if "
+                        "it was taken out), and apply; then make it anew, and enable it.",
                     )
                 )
     return found
