@@ -318,7 +318,7 @@ def test_a_body_that_drips_is_not_waited_for(length: str) -> None:
         with pytest.raises(Unreachable, match=r"took more than 0\.3 s"):
             http.send("PUT", "/x")
         http.close()
-    assert time.monotonic() - begin < 3
+    assert time.monotonic() - begin < 8
 
 
 def test_a_body_without_end_is_not_read_to_it(emulator: Emulator) -> None:

@@ -144,4 +144,4 @@ def test_telling_takes_no_longer_than_reading(char: str) -> None:
     begin = time.process_time()
     assert not text_is_ours(text)
     assert not may_be_ours(text.encode())
-    assert time.process_time() - begin < 3
+    assert time.process_time() - begin < 10

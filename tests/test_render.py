@@ -136,4 +136,4 @@ def test_a_thousand_endpoints_take_seconds(project: Project) -> None:
     shown = project.run("render", "--env", "prod")
     assert shown.code == 0, shown.err
     assert shown.out.count("templates.yaml:4") == 3000
-    assert time.process_time() - start < 15
+    assert time.process_time() - start < 60

@@ -272,5 +272,5 @@ def _failed(what: str, error: OSError) -> StateError:
     return StateError(
         f"cannot {what}: {error.strerror or error} ({error.filename or 'disk'})",
         safe="What was begun is in the journal: nothing is lost and nothing will be done twice.",
-        next="Free space or mend the disk, then run friendli-iac apply again.",
+        next="Free space or mend the disk, then run the same command again.",
     )

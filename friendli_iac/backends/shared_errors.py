@@ -57,7 +57,7 @@ def too_slow(where: str) -> StateError:
     return StateError(
         f"{where} answers too slowly to tell who has the lock",
         safe="What was about to be sent was not sent.",
-        next="Run friendli-iac apply again when it answers faster.",
+        next="Run the same command again when it answers faster.",
     )
 
 

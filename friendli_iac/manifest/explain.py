@@ -67,7 +67,7 @@ def did_you_mean(word: str, known: Iterable[str]) -> str:
 class Guesses:
     """`did_you_mean` for the names of a run, as long as there are not too many to compare."""
 
-    _MOST = 100_000  # names, at 10 µs each
+    _MOST = 30_000  # names, at some 20 µs each
 
     def __init__(self) -> None:
         self._made = 0

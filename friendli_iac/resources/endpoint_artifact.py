@@ -100,11 +100,12 @@ def carried(step: Step, before: Spec, target: Spec) -> Spec:
 
 def shared_key(spec: Spec, every: Mapping[str, Spec]) -> list[tuple[str, str, str]]:
     """See `Kind.disagreements`: one key that two endpoints of a project say."""
-    key = get_path(spec, IDEMPOTENCY_KEY)
+    if (key := get_path(spec, IDEMPOTENCY_KEY)) is None:
+        return []
     for address, other in every.items():
-        same = key is not None and get_path(other, IDEMPOTENCY_KEY) == key
         if other is spec:
             break
+        same = get_path(other, IDEMPOTENCY_KEY) == key
         if same and other.get("project") == spec.get("project"):
             message = f"{address} in the same project has the idempotencyKey {key}, too"
             why = ": W&B's route would take one for the other"

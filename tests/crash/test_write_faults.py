@@ -129,7 +129,7 @@ def test_a_full_disk_after_a_create_is_an_error_with_a_way_out(
     assert failed.code == 1, failed
     assert "No space left on device" in failed.err
     assert "Traceback" not in failed.err + failed.out
-    assert "friendli-iac apply again" in failed.err
+    assert "run the same command again" in failed.err
     again = project.apply()
     assert again.code == 0, again
     assert names(emulator) == ["chat"]

@@ -82,7 +82,7 @@ def check_refusal(where: str, expected: str, kind: type[StateError] = StateDenie
     with pytest.raises(kind, match=expected) as caught:
         opened(where).create("log/1", b"x")
     assert type(caught.value) is kind
-    assert time.monotonic() - begin < 4
+    assert time.monotonic() - begin < 6
     assert CANARY not in told(caught.value)
     assert "\n" not in str(caught.value)
     assert caught.value.next
@@ -162,7 +162,7 @@ def test_tokens_are_asked_for_again_before_they_end(federation: Federation, writ
     begin = time.monotonic()
     with pytest.raises(StateDenied, match="access_denied") as caught:
         store.create("log/3", b"x")
-    assert time.monotonic() - begin < 1
+    assert time.monotonic() - begin < 3
     assert CANARY not in told(caught.value)
 
 

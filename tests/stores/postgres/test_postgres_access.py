@@ -22,7 +22,7 @@ def test_a_wrong_password_is_told_at_once_and_not_shown(opened: Opened) -> None:
         assert "canary" not in words(caught.value) + store.describe()
     with pytest.raises(StateDenied, match="no password supplied"):
         opened(password="").get("log/1")
-    assert time.monotonic() - began < 3
+    assert time.monotonic() - began < 4
 
 
 def test_passwords_come_from_the_environment(
@@ -72,7 +72,7 @@ def test_a_database_that_is_not_there_is_told_at_once(opened: Opened) -> None:
     with pytest.raises(StateError, match='database "nowhere" does not exist') as caught:
         opened(database="nowhere").create("log/1", b"")
     assert not isinstance(caught.value, StateDenied)
-    assert time.monotonic() - began < 2
+    assert time.monotonic() - began < 4
 
 
 def test_what_does_not_pass_is_told_at_once(opened: Opened) -> None:
@@ -83,7 +83,7 @@ def test_what_does_not_pass_is_told_at_once(opened: Opened) -> None:
     for settings in ({"sslmode": "always"}, {"service": "nowhere"}):
         with pytest.raises(StateError, match=r"always|nowhere"):
             opened(**settings).get("log/1")
-    assert time.monotonic() - began < 2
+    assert time.monotonic() - began < 4
 
 
 def test_a_database_cannot_pass_for_settings(opened: Opened) -> None:

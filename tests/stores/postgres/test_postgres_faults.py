@@ -41,7 +41,7 @@ def test_a_server_that_is_away_is_given_up(server: PostgresServer, opened: Opene
         began = time.monotonic()
         with pytest.raises(StateError, match="refused") as caught:
             store.put("log/1", b"")
-        assert 0.5 < time.monotonic() - began < 3
+        assert 0.5 < time.monotonic() - began < 8
         assert "may have been written" in caught.value.safe
         with pytest.raises(StateError, match="refused") as caught:
             store.get("log/1")
@@ -77,7 +77,7 @@ def test_a_statement_that_hangs_is_given_up_by_all_that_wait(
             errors = [one.exception() for one in waiting]
         assert all(isinstance(error, StateError) for error in errors), errors
         assert all(re.search("no answer in 1s|does not answer", str(error)) for error in errors)
-        assert time.monotonic() - began < 5
+        assert time.monotonic() - began < 7
     assert store.get("log/1") is not None
 
 
@@ -133,7 +133,7 @@ except KeyboardInterrupt:
             began = time.monotonic()
             process.send_signal(signal.SIGINT)
             assert process.stdout.readline() == "stopped\n"
-            assert time.monotonic() - began < 3
+            assert time.monotonic() - began < 4
         assert server.run(waits) == [(0,)], "and it is not carried out later"
     found = opened().get("log/1")
     assert found is not None
