@@ -5,9 +5,10 @@ and after it; `friendli_iac.core.replay` says what they come to.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import Any, Literal, get_args
 
+from friendli_iac.core.canonical import plain
 from friendli_iac.core.state import (
     Applied,
     Fence,
@@ -104,8 +105,8 @@ class Entry:
 
     def to_json(self) -> dict[str, Any]:
         """What differs from an empty entry, as one JSON object."""
-        full = asdict(self)
-        blank = asdict(Entry(type=self.type, time=0))
+        full = plain(self)
+        blank = plain(Entry(type=self.type, time=0))
         return {
             key: value
             for key, value in full.items()

@@ -8,11 +8,11 @@ from __future__ import annotations
 
 import hmac
 from collections.abc import Mapping
-from dataclasses import asdict, replace
+from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
-from friendli_iac.core.canonical import canonical_json, digest
+from friendli_iac.core.canonical import canonical_json, digest, plain
 from friendli_iac.core.diff import FieldChange
 from friendli_iac.core.finding import Finding
 from friendli_iac.core.plan import Change, Drift, Hold, Plan, Refusal, summary
@@ -33,7 +33,7 @@ def to_json(plan: Plan) -> dict[str, Any]:
         "format_version": FORMAT_VERSION,
         "digest": plan.digest,
         "summary": summary(plan),
-        **asdict(replace(plan, changes=())),
+        **plain(replace(plan, changes=())),
         "changes": [_change_as_json(change) for change in plan.changes],
     }
 
@@ -148,21 +148,7 @@ def _seconds(time: str) -> float:
 
 
 def _change_as_json(change: Change) -> dict[str, Any]:
-    # Not dataclasses.asdict for all of it: that takes longer than everything else in a plan.
-    return {
-        **vars(change),
-        "after": asdict(change.after) if change.after else None,
-        "believes": asdict(change.believes) if change.believes else None,
-        "fields": [asdict(field) for field in change.fields],
-        "fence": vars(change.fence),
-        "trial": asdict(change.trial) if change.trial else None,
-        "pin": asdict(change.pin) if change.pin else None,
-        "held": vars(change.held) if change.held else None,
-        "checks": [vars(check) for check in change.checks],
-        "manual": [vars(manual) for manual in change.manual],
-        "impact": change.impact,
-        "warnings": list(warnings(change)),
-    }
+    return {**plain(change), "impact": change.impact, "warnings": list(warnings(change))}
 
 
 def _change(document: Mapping[str, Any]) -> Change:

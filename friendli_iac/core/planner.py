@@ -7,9 +7,9 @@ functions with other wishes.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import asdict, replace
+from dataclasses import replace
 
-from friendli_iac.core.canonical import digest
+from friendli_iac.core.canonical import digest, plain
 from friendli_iac.core.cost import NOTHING, Span, deposed_cost, live_cost, plus, surge
 from friendli_iac.core.diff import current, difference, readable
 from friendli_iac.core.existing import existing
@@ -36,7 +36,7 @@ def based_on(resource: Resource | None) -> str:
     """
     if resource is None:
         return ""
-    known = {**asdict(resource), "fence": resource.fence.version, "pin": None}
+    known = {**plain(resource), "fence": resource.fence.version, "pin": None}
     for applied in (known["prior"], known["pending"], known["before"]):
         if applied:
             drop_path(applied["spec"], MOVED_BY)
@@ -70,7 +70,7 @@ def decide(
     )
     if change.action == "no-op":  # nothing will be done, so nothing need be held against it
         return change, []
-    goal = asdict(change.after) if change.after else None
+    goal = plain(change.after)
     change = replace(
         change,
         based_on=based_on(resource),

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from typing import Any, Literal
 
+from friendli_iac.core.canonical import plain
 from friendli_iac.errors import StateError
 from friendli_iac.resources import KINDS
 from friendli_iac.resources.base import Address, Seen
@@ -223,7 +224,7 @@ class State:
 
     def to_json(self) -> dict[str, Any]:
         """The document that backends store."""
-        return {"state_version": STATE_VERSION, **asdict(self)}
+        return {"state_version": STATE_VERSION, **plain(self)}
 
     @classmethod
     def from_json(cls, document: Mapping[str, Any]) -> State:

@@ -17,7 +17,7 @@ from .world import Fuse, wishes
 
 CHOSEN = [s for s in SCENARIOS if s.name not in ("update what cannot be read", "restart")]
 HEALING = [test_healing.FAILS[0], test_healing.GOES_WELL[0]]
-PAIRS = [(test_matrix.PAIRS[0][0], 7), (test_matrix.PAIRS[1][0], 11)]
+PAIRS = [(test_matrix.PAIRS[0][0], 11), (test_matrix.PAIRS[1][0], 17)]
 
 
 @pytest.fixture
