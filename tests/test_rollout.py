@@ -141,12 +141,12 @@ def test_a_probe_that_fails_rolls_back(project: Project, emulator: Emulator, ser
     assert len(emulator.inferences) == 4, "three attempts, and one for what came back"
 
 
-@pytest.mark.parametrize("badly", [{"status": 500}, {"status": 422}, {"seconds": 30}])
+@pytest.mark.parametrize("badly", [{"status": 500}, {"status": 422}, {"seconds": 9}])
 def test_errors_and_slow_answers_fail_a_probe_too(
     project: Project, emulator: Emulator, serving: str, badly: dict[str, int]
 ) -> None:
     emulator.serves_badly(serving, "next", **badly)  # type: ignore[arg-type]
-    limited = f"probe: {{{CHAT_PROBE}, attempts: 2, maxLatency: 10s}}"
+    limited = f"probe: {{{CHAT_PROBE}, attempts: 2, maxLatency: 3s}}"
     code, _ = apply(project, emulator, manifest(repo="acme/other", settings=limited))
     assert code == 10
     assert settings(emulator)["hfModelRepo"] == "acme/model"
