@@ -134,14 +134,9 @@ class Unreachable(ApiError):
         method: str = "",
         path: str = "",
         retry_after: float | None = None,
+        next: str = "Try again; `friendli-iac doctor` shows what can be reached.",
     ) -> None:
-        super().__init__(
-            message,
-            status=status,
-            method=method,
-            path=path,
-            next="Try again; `friendli-iac doctor` shows what can be reached.",
-        )
+        super().__init__(message, status=status, method=method, path=path, next=next)
         self.retry_after = retry_after
 
 

@@ -326,6 +326,20 @@ def test_drift_finds_one_that_nobody_declares(attached: Project, emulator: Emula
     assert attached.run("drift", "--routes").code == 0
 
 
+@pytest.mark.parametrize("status", [403, 429])
+def test_drift_goes_on_where_one_may_not_be_asked(
+    project: Project, emulator: Emulator, status: int
+) -> None:
+    project.write(manifest("legal") + "---\n" + endpoint("other"))
+    assert project.apply().code == 11
+    emulator.set_status(project.state["resources"]["Endpoint/other"]["id"], "TERMINATED")
+    emulator.fault("POST", "/dedicated/v1/tokenize", kind="status", status=status, count=None)
+    found = project.run("drift", "--routes")
+    assert found.code == 2, found
+    assert "Endpoint/other" in found.out
+    assert f"{CHAT}: not told of legal" in found.out + found.err
+
+
 def test_drift_wakes_nothing(attached: Project, emulator: Emulator) -> None:
     emulator.set_status(the_id(attached), "SLEEPING")
     emulator.clear_requests()
@@ -336,6 +350,24 @@ def test_drift_wakes_nothing(attached: Project, emulator: Emulator) -> None:
 
 
 # --- manifests ---
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ("plan", "--target", "Adapter/legal"),
+        ("render", "Adapter/legal"),
+        ("preflight", "Adapter/legal"),
+        ("wandb", "payload", "Adapter/legal"),
+        ("wandb", "promote", "Adapter/legal", "--alias", "x"),
+    ],
+)
+def test_a_template_is_said_to_be_one(project: Project, words: tuple[str, ...]) -> None:
+    project.write(manifest("legal"))
+    done = project.run(*words)
+    assert done.code == 64, done
+    assert "Adapter/legal is a template, and no resource of its own" in done.err
+    assert "next: Name the Endpoint that uses it" in done.err
 
 
 def test_two_adapters_of_one_route(project: Project) -> None:

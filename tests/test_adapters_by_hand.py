@@ -8,7 +8,7 @@ import pytest
 
 from friendli_iac.emulator import Emulator
 from tests import test_adapters
-from tests.harness import Project, endpoint, writes
+from tests.harness import FAST, Project, endpoint, writes
 from tests.test_adapters import CHAT, ROUTES, change, manifest, seen, the_id
 
 created, attached = test_adapters.created, test_adapters.attached
@@ -106,6 +106,36 @@ def test_status_says_what_is_missing(created: Project) -> None:
     assert one["routes"] == dict.fromkeys(ROUTES, "missing")
 
 
+def test_status_has_the_version_that_a_person_made(attached: Project) -> None:
+    version = attached.state["resources"][CHAT]["fence"]["version"]
+    assert version > 0
+    (one,) = attached.run("status", "--format", "json").json["endpoints"]
+    assert (one["version"], one["version_outcome"]) == (version, None)
+
+
+def test_what_a_manifest_says_forges_no_line(project: Project) -> None:
+    lie = "x\\nok  create Endpoint/chat: RUNNING v0"
+    text = manifest("legal").replace("legal-lora", f'legal-lora, revision: "{lie}"')
+    project.write(text)
+    done = project.apply()
+    assert done.code == 11, done
+    assert "Revision: x ok  create" in done.out
+    for line in (done.out + done.err).splitlines():
+        assert not line.startswith("ok  create"), line
+    wrong = project.run("plan", "--target", "Endpoint/a\nok  create Endpoint/chat: RUNNING v0")
+    assert "there is no Endpoint/a ok  create" in wrong.err
+
+
+def test_a_lost_answer_is_asked_for_again(created: Project, emulator: Emulator) -> None:
+    """Twice: the third one counts."""
+    emulator.attach_adapter(the_id(created), *ROUTES)
+    emulator.fault("POST", "/dedicated/v1/tokenize", kind="drop", count=2)
+    done = created.apply()
+    assert done.code == 0, done
+    assert "asked 2/3" in done.err
+    assert seen(created) == dict.fromkeys(ROUTES, "served")
+
+
 def test_outputs_count_steps_and_no_look(created: Project) -> None:
     assert created.run("plan", "--outputs", "outputs").code == 0
     lines = (created.root / "outputs").read_text().splitlines()
@@ -121,3 +151,44 @@ def test_to_go_on_is_never_wider(project: Project, emulator: Emulator) -> None:
     assert "friendli-iac apply" not in done.out + done.err
     assert project.run("plan", "--target", CHAT, "--out", "plan.json").code == 0
     assert "Then make the same plan anew" in project.run("apply", "plan.json").out
+
+
+# --- back to another model ---
+
+
+@pytest.fixture
+def legal(project: Project, emulator: Emulator) -> Project:
+    project.write(manifest("legal"))
+    assert project.apply().code == 11
+    emulator.attach_adapter(the_id(project), "legal")
+    assert project.apply().code == 0
+    project.write(manifest("tone2", repo="acme/model2"))
+    return project
+
+
+def test_a_rollback_goes_back_to_the_adapters_of_the_model(
+    legal: Project, emulator: Emulator
+) -> None:
+    assert legal.apply().code == 11
+    done = legal.run("rollback", CHAT, "--yes", *FAST)
+    assert done.code == 0, done
+    assert "tone2 (acme/tone2-lora) → legal (acme/legal-lora)" in done.out
+    assert "detach" not in done.out
+    assert f"friendli-iac set {CHAT} spec.adapters=[legal]" in done.err
+    held = legal.run("plan").out
+    assert "HELD OFF model.huggingFace.repo acme/model2, adapters tone2" in held
+    assert "attach the LoRA adapter" not in held
+
+
+def test_so_does_one_that_nobody_asked_for(legal: Project, emulator: Emulator) -> None:
+    emulator.fail_next_rollout(the_id(legal), "down:INFERENCE_ENGINE_MEMORY_ERROR")
+    assert legal.apply().code == 10
+    planned = legal.run("plan").out
+    assert "HELD OFF model.huggingFace.repo acme/model2, adapters tone2" in planned
+    assert "detach" not in planned
+    assert "attach the LoRA adapter" not in planned
+    (applied,) = legal.state["resources"][CHAT]["prior"]["spec"]["adapters"]
+    assert applied["name"] == "legal"
+    # Another model is another try of the adapters for it.
+    legal.write(manifest("tone2", repo="acme/model3"))
+    assert "legal (acme/legal-lora) → tone2 (acme/tone2-lora)" in legal.run("plan").out

@@ -226,6 +226,22 @@ def test_a_commit_that_is_learnt_later_makes_no_other_one(
     assert seen(project) == dict.fromkeys(ROUTES, "served")
 
 
+@pytest.mark.parametrize(
+    ("modules", "level", "says"),
+    [
+        (["v_proj", "q_proj", "v_proj"], "ok", "the adapters have the same target modules"),
+        (None, "UNKNOWN", "adapter_config.json of legal names no target modules"),
+        ([], "UNKNOWN", "adapter_config.json of legal names no target modules"),
+    ],
+)
+def test_target_modules_are_a_set(
+    project: Project, hub: FakeHub, modules: object, level: str, says: str
+) -> None:
+    hub.add("acme/legal-lora", lora(modules=modules))
+    assert [one for one in checks(project, level) if one.startswith(says)]
+    assert checks(project, "fail") == []
+
+
 def test_what_is_known_is_not_fetched_again(project: Project, hub: FakeHub) -> None:
     change(project)
     hub.requests.clear()

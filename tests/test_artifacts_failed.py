@@ -9,6 +9,8 @@ from friendli_iac.emulator import Emulator
 from .artifacts import ALL, CHAT, DEPLOY, apply, artifact_of, bodies, deployed, registry
 from .harness import TOKEN, Project, writes
 from .rollouts import live, outcomes, resource
+from .test_artifacts_keys import ANEW, DISABLED, MOVER, fire
+from .test_artifacts_keys import world as world  # a fixture
 
 MEMORY = "INFERENCE_ENGINE_MEMORY_ERROR"
 
@@ -118,3 +120,135 @@ def test_a_rollback_by_hand_leaves_the_alias_where_it_is(
     emulator.wandb.move_alias(CHAT, "production", "v0")
     assert project.apply().code == 0
     assert artifact_of(emulator) == "v0"
+
+
+# --- made anew ---
+
+
+def test_after_a_failed_replacement_any_other_manifest_is_tried(
+    project: Project, emulator: Emulator
+) -> None:
+    """Its key is another one than before, and nobody wrote it: it is not what failed."""
+    registry(emulator)
+    project.write(deployed("v1"))
+    assert project.apply().code == 0
+    emulator.fail_next_rollout("*", f"down:{MEMORY}")
+    assert project.apply(*ANEW).code == 4
+    assert "model.wandb.idempotencyKey" not in resource(project)["pin"]["bad"]
+    emulator.clear_requests()
+    assert project.apply().code == 5  # the same is not tried again
+    assert writes(emulator) == []
+    project.write(deployed("v1", gpu="H200"))
+    done = project.apply("--allow-destroy")
+    assert done.code == 0, done
+    assert live(emulator)["status"] == "RUNNING"
+
+
+def test_after_a_failed_safe_replacement_it_can_be_replaced(
+    project: Project, emulator: Emulator
+) -> None:
+    registry(emulator)
+    safely = "  lifecycle: {createBeforeDestroy: true}\n"
+    project.write(deployed("v1", more=safely))
+    assert project.apply().code == 0
+    emulator.fail_next_rollout("*", f"down:{MEMORY}")
+    assert project.apply(*ANEW).code == 10
+    project.write(deployed("v2", more=safely))
+    done = project.apply(*ANEW)
+    assert "1 applied" in done.out, done
+    assert artifact_of(emulator) == "v2"
+
+
+def test_a_key_that_was_written_is_held_off_with_the_rest(
+    project: Project, emulator: Emulator
+) -> None:
+    registry(emulator)
+    safely = "  lifecycle: {createBeforeDestroy: true}\n"
+    project.write(deployed("v1", key="one", more=safely))
+    assert project.apply().code == 0
+    emulator.fail_next_rollout("*", f"down:{MEMORY}")
+    project.write(deployed("v1", key="two", more=safely))
+    assert project.apply("--allow-destroy").code == 10
+    emulator.clear_requests()
+    assert project.apply("--allow-destroy").code == 5
+    assert writes(emulator) == []
+
+
+# --- what an automation has rolled out ---
+
+
+def test_what_comes_back_is_called_what_we_sent_last(world: Project, emulator: Emulator) -> None:
+    id = str(live(emulator)["id"])
+    fire(emulator, "v2")  # which serves, and nobody can know that it is what serves
+    emulator.fail_next_rollout(id, f"down:{MEMORY}")
+    world.write(deployed("v0") + DISABLED)
+    planned = " ".join(world.run("plan").out.split())
+    assert "if ours does not serve, what we sent last comes back" in planned
+    done = world.apply()
+    assert done.code == 10, done
+    assert artifact_of(emulator) == "v1"
+    said = " ".join(f"{done.out} {done.err}".split())
+    assert f"What we sent last serves again: {CHAT}:v1, as version 3" in said
+    assert "What others had rolled out since is not known." in said
+    assert "last good settings" not in said
+
+
+def test_what_an_automation_broke_is_not_held_against_us(
+    world: Project, emulator: Emulator
+) -> None:
+    id = str(live(emulator)["id"])
+    emulator.fail_next_rollout(id, *[f"down:{MEMORY}"] * 3)  # v2, and each time that it is started
+    fire(emulator, "v2")
+    emulator.clear_requests()
+    emulator.set_durations(restart=0.4)  # so that it is seen to start
+    for _ in range(2):
+        failed = world.apply()
+        assert failed.code == 4, failed
+        assert f"the version that {MOVER} rolled out does not serve" in failed.out
+        assert "Move the alias in W&B to a version that serves" in failed.out
+    restart = f"PUT /dedicated/beta/endpoint/{id}/restart"
+    assert writes(emulator) == [restart, restart]
+    assert resource(world)["pin"] is None
+    assert outcomes(world) == ["unverified"]  # ours was good
+    fire(emulator, "v0")
+    done = world.apply()
+    assert done.code == 0, done
+    assert "HELD OFF" not in done.out
+    assert world.run("plan", "--detailed-exitcode").code == 0
+
+
+def test_settings_sent_onto_what_an_automation_broke_are_not_held_off(
+    world: Project, emulator: Emulator
+) -> None:
+    id = str(live(emulator)["id"])
+    emulator.fail_next_rollout(id, *[f"down:{MEMORY}"] * 3)
+    fire(emulator, "v2")
+    emulator.clear_requests()
+    emulator.set_durations(update=0.4, restart=0.4)  # so that it is seen to start
+    wider = deployed(scaling="{minReplicas: 1, maxReplicas: 3, cooldown: 5m}")
+    bounded = f"{wider}  rollout: {{timeout: 5m}}\n{ALL}"
+    world.write(bounded)
+    assert "else left as it is" in world.run("plan").out
+    assert world.apply().code == 4
+    assert writes(emulator)[0] == f"PUT /dedicated/beta/endpoint/{id}"
+    assert f"PUT /dedicated/beta/endpoint/{id}" not in writes(emulator)[1:]
+    assert resource(world)["pin"] is None
+    emulator.set_durations(update=0)
+    fire(emulator, "v0")
+    assert world.apply().code == 0
+    assert world.run("plan", "--detailed-exitcode").code == 0
+
+
+def test_what_waits_for_what_is_held_off_is_told_a_way_that_works(
+    world: Project, emulator: Emulator
+) -> None:
+    emulator.fail_next_rollout(str(live(emulator)["id"]), f"down:{MEMORY}")
+    wider = deployed(scaling="{minReplicas: 1, maxReplicas: 3, cooldown: 5m}")
+    world.write(f"{wider}{ALL}  description: hello\n")
+    assert world.apply().code == 10
+    said = world.run("plan").out
+    assert f"--target {MOVER}" not in said  # what it needs is chosen with it, and holds it still
+    assert "it goes on when Endpoint/chat is good; to try that again: --retry-failed" in said
+    done = world.apply("--retry-failed", "--target", "Endpoint/chat")
+    assert done.code == 0, done
+    assert world.apply().code == 0

@@ -245,6 +245,24 @@ def id_of(emulator: Emulator) -> str:
     return found
 
 
+def test_an_import_says_what_plans_need(project: Project, emulator: Emulator) -> None:
+    registry(emulator)
+    apply(project, deployed(more="  suite: none\n"))
+    id = project.state["resources"]["Endpoint/chat"]["id"]
+    key = f"friendli-iac/{lineage(project)}/Endpoint/chat"
+    assert project.run("state", "forget", "Endpoint/chat").code == 0
+    taken = project.run("import", "Endpoint/chat", id)
+    assert taken.code == 0, taken
+    assert "the next plan will send them" not in taken.err
+    assert project.run("plan", "--target", "Endpoint/chat").code == 5
+    next_ = "friendli-iac set Endpoint/chat spec.model.wandb.idempotencyKey=VALUE"
+    assert f"needed: model.wandb.idempotencyKey, as it was when {id} was made" in taken.err
+    assert taken.err.rstrip().endswith(next_)
+    assert project.run(*next_.replace("VALUE", key).split()[1:]).code == 0
+    planned = project.run("plan", "--target", "Endpoint/chat")
+    assert planned.code == 0, planned
+
+
 def test_a_forgotten_key_is_not_given_again(project: Project, emulator: Emulator) -> None:
     registry(emulator)
     apply(project, deployed())
@@ -358,6 +376,8 @@ def test_reap_tells_it(world: Project) -> None:
 
 
 def test_what_a_plan_did_not_look_at_has_not_appeared(world: Project, emulator: Emulator) -> None:
+    apply(world, deployed() + DISABLED)
+    emulator.clear_requests()
     assert world.run("state", "forget", "Endpoint/chat").code == 0
     refused = world.apply("--refresh", "none")
     assert refused.code == 5, refused

@@ -107,9 +107,14 @@ def test_a_webhook_without_a_token(project: Project) -> None:
     assert "Webhook/deploy names no accessTokenSecret" in doubts(project)
 
 
-@pytest.mark.parametrize(("url", "sends"), [(DEPLOY, DIRECT), (GITHUB, PULL)])
-def test_a_webhook_that_points_where_it_should(project: Project, url: str, sends: str) -> None:
-    project.write(webhook(url=url) + ENDPOINT + automation(sends=sends))
+@pytest.mark.parametrize(
+    ("url", "sends", "at"), [(DEPLOY, DIRECT, "production"), (GITHUB, PULL, "v7")]
+)
+def test_a_webhook_that_points_where_it_should(
+    project: Project, url: str, sends: str, at: str
+) -> None:
+    endpoint = ENDPOINT.replace(":production", f":{at}")
+    project.write(webhook(url=url) + endpoint + automation(sends=sends))
     assert doubts(project) == ""
 
 
@@ -147,6 +152,91 @@ def test_automations_of_others(emulator: Emulator, project: Project) -> None:
     assert project.apply().code == 0
     project.write(webhook() + automation(more="  description: x\n"))
     assert "'promote'" not in warned(project)
+
+
+@pytest.mark.parametrize("scope", ["project: acme/wandb-registry-model", "team: acme"])
+def test_automations_of_others_within_ours(
+    scope: str, emulator: Emulator, project: Project
+) -> None:
+    team(emulator)
+    id = emulator.wandb.add_webhook("acme", "theirs", "https://example.com")
+    emulator.wandb.add_raw_automation(CHAT, "narrow", webhook=id)
+    project.write(webhook() + automation(scope=scope))
+    assert f"the automation 'narrow' of {CHAT}, too, which is not ours" in warned(project)
+
+
+CODE = "acme/wandb-registry-model/code"
+LISTENS = f"Endpoint/chat is of {CHAT}, and events of"
+OTHERS = "does not match production, the alias that Endpoint/chat says"
+
+
+@pytest.mark.parametrize(
+    ("changes", "place", "says"),
+    [
+        ({"scope": f"collection: {CODE}"}, "19:15", f"{LISTENS} {CODE} would roll out on it"),
+        ({"scope": "project: acme/wandb-registry-model"}, "19:12", LISTENS),
+        ({"scope": "team: acme"}, "19:9", f"{LISTENS} acme would"),
+        ({"trigger": 'aliasAdded: "^staging$"'}, "20:25", f"^staging$ {OTHERS}"),
+        ({"sends": PULL, "trigger": 'tagAdded: "^ok$"'}, "20:12", "a pull request is for the"),
+        ({"sends": PULL, "trigger": "artifactLinked: true"}, "20:12", "a pull request is for the"),
+        ({"sends": PULL, "trigger": "artifactCreated: true"}, "20:12", "a pull request is for"),
+    ],
+)
+def test_events_that_are_not_those_of_the_endpoint_are_a_problem(
+    changes: dict[str, str], place: str, says: str, emulator: Emulator, project: Project
+) -> None:
+    """They would roll out whatever else is in there, or say no alias."""
+    hook = webhook(url=GITHUB if "sends" in changes else DEPLOY)
+    wrong = automation(**{"sends": DIRECT, **changes})
+    project.write(hook + ENDPOINT + wrong)
+    for command in ("validate", "plan"):
+        told = project.run(command)
+        assert (told.code, f"main.yaml:{place}: " in told.err, says in told.err) == (1, 1, 1), told
+    # Where the endpoint is in no file that was given, its state shows it.
+    team(emulator)
+    project.write(hook + ENDPOINT)
+    assert project.apply().code == 0
+    refused = project.run("plan", "-f", str(project.write(wrong, "more.yaml")))
+    assert (refused.code, says in refused.err) == (1 if "sends" in changes else 5, True), refused
+
+
+@pytest.mark.parametrize(
+    ("trigger", "at"),
+    [
+        ('aliasAdded: "^prod"', "production"),
+        ('aliasAdded: "(?=p)production"', "production"),  # cannot be judged
+        ('aliasAdded: "^staging$"', "v0"),
+    ],
+)
+def test_events_that_may_be_those_of_the_endpoint_are_none(
+    trigger: str, at: str, project: Project
+) -> None:
+    endpoint = ENDPOINT.replace(":production", f":{at}")
+    project.write(webhook() + endpoint + automation(sends=DIRECT, trigger=trigger))
+    assert project.run("validate").code == 0
+
+
+@pytest.mark.parametrize(
+    ("trigger", "sends", "at", "says"),
+    [
+        ('tagAdded: "^ok$"', DIRECT, "production", "trigger.tagAdded: each such event rolls its"),
+        ("artifactLinked: true", DIRECT, "production", "whatever production means"),
+        ("artifactCreated: true", DIRECT, "production", "trigger.artifactCreated: each such"),
+        ('aliasAdded: "^production$"', PULL, "production", f"Write the version, such as {CHAT}:v7"),
+        ('aliasAdded: "^production$"', PULL, "v0", ""),
+    ],
+)
+def test_what_decides_beside_the_manifest(
+    trigger: str, sends: str, at: str, says: str, emulator: Emulator, project: Project
+) -> None:
+    team(emulator)
+    emulator.wandb.tag(CHAT, "v0", "ok")
+    hook = webhook(url=GITHUB if sends == PULL else DEPLOY)
+    endpoint = ENDPOINT.replace(":production", f":{at}")
+    project.write(hook + endpoint + automation(sends=sends, trigger=trigger))
+    for told in (doubts(project), warned(project)):
+        assert says in told
+        assert bool(says) == bool(told)
 
 
 def test_what_stays_as_it_is_is_told_as_a_note(emulator: Emulator, project: Project) -> None:

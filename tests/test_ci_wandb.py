@@ -48,6 +48,7 @@ HOSTILE = (
     {"address": "Endpoint/chat", "alias": "production", "environment": "prod\nx"},
     {"address": "Endpoint/chat", "alias": "production", "environment": "../prod"},
     {"address": "Endpoint/chat", "alias": "production", "environment": "prod"},
+    {"address": "Endpoint/chat", "alias": "v1"},
     {},
 )
 

@@ -51,7 +51,8 @@ def test_1_when_the_api_cannot_be_reached(project: Project) -> None:
     (out, err), (findings, _) = [process.communicate(timeout=60) for process in running]
     assert [process.returncode for process in running] == [1, 1]
     assert out == ""
-    assert "error: GET /dedicated/beta/endpoint" in err
+    assert f"error: GET http://127.0.0.1:{port}/dedicated/beta/endpoint" in err
+    assert "FRIENDLI_BASE_URL" in err
     assert "cannot connect" in err
     assert "next: Try again; `friendli-iac doctor`" in err
     assert "Traceback" not in err

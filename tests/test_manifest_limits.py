@@ -14,6 +14,7 @@ import pytest
 
 from friendli_iac.cli.session import _stdin
 from friendli_iac.errors import ManifestError
+from friendli_iac.manifest import choice
 from friendli_iac.manifest.document import MAX_PROBLEMS
 from friendli_iac.manifest.files import MAX_FILE
 from friendli_iac.manifest.load import MAX_DOCUMENTS
@@ -88,11 +89,15 @@ def test_a_file_that_is_too_large(tmp_path: Path) -> None:
     assert only(tmp_path, ["-"], stdin=lambda: "#" * (MAX_FILE + 1)).rule == "too-large"
 
 
-def test_files_that_are_too_large_together(tmp_path: Path) -> None:
-    for number in range(9):
-        padding = "#" * (MAX_FILE - 1000) + "\n"
+def test_files_that_are_too_large_together(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert choice.MAX_TOTAL == 8 * MAX_FILE
+    monkeypatch.setattr(choice, "MAX_TOTAL", 2**20)  # 64 MiB take their time
+    for number in range(3):
+        padding = "#" * (2**20 // 2 - 1000) + "\n"
         write(tmp_path, **{f"f{number}": padding + endpoint(f"e{number}")})
-    assert only(tmp_path).message == "larger than 64 MiB"
+    assert only(tmp_path).message == "larger than 1 MiB"
+    (tmp_path / "f2.yaml").unlink()
+    assert len(load(tmp_path).resources) == 2
 
 
 @pytest.mark.parametrize(

@@ -36,6 +36,10 @@ SPEC_PROBLEMS = [
         "  maxReplica: 2",
         ("unknown-key", 11, 3, "unknown key maxReplica", "maxReplicas, in autoscaling?"),
     ),
+    (
+        "  sentAdapters: []",
+        ("unknown-key", 11, 3, "unknown key sentAdapters", "only friendli-iac writes it"),
+    ),
     ("  engine: {zzz: 2}", ("unknown-key", 11, 12, "unknown key zzz", "has the keys maxBatchSize")),
     (
         "  autoscaling:\n    maxReplicas: two",
@@ -267,6 +271,29 @@ def test_all_problems_of_all_files_in_one_run(tmp_path: Path) -> None:
         ("b.yaml", 12, "type"),
         ("friendli-iac.yaml", 1, "type"),
     ]
+
+
+def test_references_of_an_invalid_document_are_looked_at(tmp_path: Path) -> None:
+    head = "apiVersion: friendli-iac/v1\nkind: WebhookAutomation\nmetadata: {name: a}\nspec:\n"
+    calls = "  webhook: nope\n  deploys: none\n  promotion: dirct\n"
+    write(tmp_path, a=head + "  team: acme\n  trigger: {aliasAdded: x}\n" + calls)
+    write(tmp_path, b=endpoint(extra="  adapters: [gone, 7]\n"))
+    assert [(one.rule, *at(one)) for one in problems(tmp_path)] == [
+        ("dangling-reference", 7, 12),
+        ("dangling-reference", 8, 12),
+        ("literal-error", 9, 14),
+        ("dangling-reference", 11, 14),
+        ("type", 11, 20),
+    ]
+
+
+def test_what_json_cannot_say_is_reported_once(tmp_path: Path) -> None:
+    head = "apiVersion: friendli-iac/v1\nkind: WebhookAutomation\nmetadata: {name: a}\nspec:\n"
+    text = "  team: acme\n  trigger: {aliasAdded: x}\n  webhook: w\n  payload: {b: [1, null]}\n"
+    write(tmp_path, a=head + text)
+    (found,) = (one for one in problems(tmp_path) if one.rule != "dangling-reference")
+    assert (found.rule, *at(found)) == ("null", 8, 20)
+    assert found.remedy == "leave it out, or give it a value"
 
 
 def test_an_error_in_the_defaults_is_reported_once_and_there(tmp_path: Path) -> None:

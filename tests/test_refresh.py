@@ -167,7 +167,10 @@ def test_none_never_drops_a_setting_that_state_does_not_know(
     assert project.apply().code == 0
     project.write(endpoint(maximum=3).replace("  engine: {maxBatchSize: 64}\n", ""))
     emulator.clear_requests()
-    assert project.apply("--refresh", "none").code == 6
+    refused = project.apply("--refresh", "none")
+    assert refused.code == 6, refused
+    assert "shows engine.maxBatchSize, which state does not have yet" in refused.out
+    assert "is not as state has it" not in refused.out
     assert writes(emulator) == []
     assert project.apply().code == 0
 

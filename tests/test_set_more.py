@@ -57,6 +57,7 @@ def test_the_body_and_the_messages_of_a_probe(project: Project) -> None:
         ("spec.suite={speed: 1}", "Input should be"),
         ("spec.suite={quantization: 0x1F}", "some readers"),
         ("spec.model.huggingFace.repo={a: b}", "main.yaml"),
+        ("spec.sentAdapters=x", "there is no field spec.sentAdapters"),
     ],
 )
 def test_what_is_no_such_value_is_refused(project: Project, setting: str, told: str) -> None:

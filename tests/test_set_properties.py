@@ -120,7 +120,7 @@ def assert_only(changed: Document, document: Document, data: Any, lines: tuple[i
     assert ("\r" in changed.content) == ("\r" in document.content)
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=50, deadline=None)
 @given(files(), SCALARS, st.data())
 def test_a_value_that_is_there_changes_alone(
     file: tuple[Document, dict[str, Any]], value: Any, data: st.DataObject
@@ -135,7 +135,7 @@ def test_a_value_that_is_there_changes_alone(
     assert_only(changed, document, wanted, (1, 1))
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=50, deadline=None)
 @given(files(), SCALARS, st.data())
 def test_a_value_that_is_new_comes_in_lines_of_its_own(
     file: tuple[Document, dict[str, Any]], value: Any, data: st.DataObject
@@ -152,7 +152,7 @@ def test_a_value_that_is_new_comes_in_lines_of_its_own(
     assert_only(changed, document, wanted, (1, 3))
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=50, deadline=None)
 @given(files(), st.data())
 def test_a_value_that_is_taken_out_goes_alone(
     file: tuple[Document, dict[str, Any]], data: st.DataObject

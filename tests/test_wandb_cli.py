@@ -206,9 +206,7 @@ def test_what_is_not_there_is_told(
 
 
 def test_two_that_deploy_one_endpoint_are_told(project: Project, applied: Emulator) -> None:
-    twin = AUTOMATION.replace("promote-chat", "twin").replace(
-        "collection: acme/wandb-registry-model/chat", "project: acme/wandb-registry-model"
-    )
+    twin = AUTOMATION.replace("promote-chat", "twin")
     project.write(f"{ALL}---\n{twin}")
     told = preview(project)
     assert "2 automations fire" in told.out

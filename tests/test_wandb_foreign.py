@@ -95,6 +95,25 @@ def test_expressions_of_others_are_run_only_if_they_are_safe(
     assert "long" in [one["name"] for one in long]
 
 
+@pytest.mark.parametrize(
+    ("condition", "fires", "rests"),
+    [
+        ({"alias": {"$eq": "a.b"}}, "a.b", "axb"),  # a text, and no expression
+        ({"$not": {"alias": {"$eq": "a.b"}}}, "axb", "a.b"),
+        ({"$nor": [{"alias": "a.b"}, {"alias": "c"}]}, "axb", "c"),
+        ({"alias": {"$not": {"$regex": "^a"}}}, "b", "ab"),
+    ],
+)
+def test_a_filter_of_others_means_what_it_says(
+    condition: dict[str, Any], fires: str, rests: str, world: Emulator, project: Project
+) -> None:
+    put(world, event_filter=json.dumps(condition))
+    for alias, fired in ((fires, ["theirs"]), (rests, [])):
+        told = preview(project, "--format", "json", alias=alias).json["automations"]
+        assert [one["name"] for one in told] == fired
+        assert all(one["certain"] for one in told)
+
+
 @pytest.mark.parametrize("pattern", UNSAFE)
 def test_our_own_expressions_are_told_in_words(project: Project, pattern: str) -> None:
     project.write(webhook() + automation(trigger=f"aliasAdded: '{pattern}'"))

@@ -93,6 +93,7 @@ def test_what_is_said_elsewhere_is_refused_with_what_to_do(
 
 GITHUB = webhook(name="deploy", url="https://api.github.com/repos/acme/llm/dispatches")
 GITLAB = webhook(name="deploy", url="https://gitlab.com/api/v4/projects/7/pipeline")
+PULL_OF_OTHER = "deploys: other\n  promotion: pull-request"
 PULL = automation("promote", sends="deploys: chat\n  promotion: pull-request")
 
 
@@ -130,11 +131,39 @@ def test_an_event_says_its_environment(project: Project, registry: Emulator, hoo
 
 
 @pytest.mark.parametrize(
+    ("trigger", "alias", "code"),
+    [
+        ("aliasAdded: ^prod", "production", 0),
+        ("aliasAdded: ^prod", "latest", 64),
+        ("aliasAdded: (a+)+$", "production", 64),  # it is not run, and so nothing is known
+    ],
+)
+def test_only_what_sets_off_an_automation_is_promoted(
+    project: Project, registry: Emulator, trigger: str, alias: str, code: int
+) -> None:
+    """An event may say any alias; those of other endpoints, and direct ones, are no matter."""
+    other = MANIFEST.replace("name: chat", "name: other")
+    pull = automation("promote", trigger=trigger, sends="deploys: chat\n  promotion: pull-request")
+    direct = automation(
+        "direct", trigger="aliasAdded: a", sends="deploys: chat\n  promotion: direct"
+    )
+    theirs = automation("theirs", trigger="aliasAdded: a", sends=PULL_OF_OTHER)
+    path = project.write(f"{MANIFEST}---\n{other}---\n{GITHUB}{pull}{theirs}{direct}")
+    done = project.run("wandb", "promote", "Endpoint/chat", "--alias", alias)
+    assert done.code == code, done
+    assert ("chat:v2" in path.read_text()) is (code == 0)
+    if code:
+        assert "sets off none of WebhookAutomation/promote" in done.err
+        assert not registry.requests
+
+
+@pytest.mark.parametrize(
     ("words", "code", "told"),
     [
         (("Endpoint/chat", "--alias", "prodution"), 1, "has no alias 'prodution'"),
         (("Endpoint/chat", "--alias", "a b"), 64, "is no alias"),
         (("Endpoint/chat", "--alias", "x/y:v1"), 64, "is no alias"),
+        (("Endpoint/chat", "--alias", "v1"), 64, "--alias v1 is a version"),
         (("Endpoint/char", "--alias", "production"), 64, "no manifest declares Endpoint/char"),
         (("chat", "--alias", "production"), 64, "not an address"),
         (("Endpoint/other", "--alias", "production"), 64, "is of no artifact in W&B"),

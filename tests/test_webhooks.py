@@ -124,6 +124,9 @@ def test_two_of_one_name_are_told_apart_by_nobody(emulator: Emulator, project: P
         ("{team: a/b, url: 'https://example.com'}", "team"),
         ("{team: acme, url: 'https://example.com', accessTokenSecret: 'flp_x-y'}", "accessToken"),
         (f"{{team: acme, url: 'https://example.com', name: {'n' * 65}}}", "name"),
+        ("{team: acme, url: 'https://example.com', name: a.b}", "name cannot be"),
+        ("{team: acme, url: 'https://example.com:99999'}", "no address"),
+        ("{team: acme, url: 'https://example.com:abc'}", "no address"),
         ("{url: 'https://example.com'}", "team"),
     ],
 )
@@ -145,9 +148,11 @@ def test_a_name_of_wandb_is_asked_for_where_ours_is_none(
 ) -> None:
     team(emulator)
     project.write(webhook("deploy.v2"))
-    refused = project.run("plan")
-    assert refused.code == 5
-    assert "spec.name says another one" in refused.out
+    for command in ("validate", "plan"):
+        refused = project.run(command)
+        assert refused.code == 1
+        assert "main.yaml:3:18: W&B takes no webhook called 'deploy.v2'" in refused.err
+        assert "say spec.name" in refused.err
     project.write(webhook("deploy.v2", more=", name: deploy v2"))
     assert project.apply().code == 0
 

@@ -62,9 +62,16 @@ def import_(
             "otherwise, import again with --set"
         )
     if taken.unknown:
+        when = "a plan sends them once the next line is done" if taken.needed else ""
         console.err(
-            f"not known: {', '.join(taken.unknown)}; the next plan will send them. If they are in "
-            "force already: state forget, then import with --set spec.PATH=VALUE for each"
+            f"not known: {', '.join(taken.unknown)}; {when or 'the next plan will send them'}. If "
+            "they are in force already: state forget, then import with --set spec.PATH=VALUE for "
+            "each"
+        )
+    for path in taken.needed:
+        console.err(
+            f"needed: {path}, as it was when {id} was made; a plan that rolls anything out is "
+            f"refused without it: friendli-iac set {wanted} spec.{path}=VALUE"
         )
     if wish is None:
         console.err(f"next: write a manifest for {wanted}, then friendli-iac plan")

@@ -107,13 +107,16 @@ def linker_of(session: Session) -> Linker:
     """What the session's manifests say together, with W&B."""
     from friendli_iac.engine.adapters import AdaptersSent
     from friendli_iac.engine.artifacts import ArtifactLink
+    from friendli_iac.engine.firing import Firing
     from friendli_iac.engine.linking import Linker
     from friendli_iac.engine.payloads import PayloadLink
     from friendli_iac.manifest.adapters import base_url
 
-    artifacts = ArtifactLink((lambda: session.wandb) if session.http else None)
+    wandb = (lambda: session.wandb) if session.http else None
+    artifacts = ArtifactLink(wandb)
     adapters = AdaptersSent(session.project.adapters.get(base_url(session.api)))
-    return Linker((artifacts, adapters, PayloadLink(session.environment)), watches=(artifacts,))
+    links = (artifacts, adapters, PayloadLink(session.environment))
+    return Linker(links, watches=(artifacts, Firing(wandb)))
 
 
 def siblings_of(session: Session) -> Siblings:

@@ -32,6 +32,11 @@ PIECES = 10_000  # of a JSON document that are printed at once
 CI_VARIABLES = ("CI", "GITHUB_ACTIONS", "GITLAB_CI", "BUILDKITE", "CIRCLECI", "TF_BUILD")
 
 
+def line(text: str) -> str:
+    """`text` as one line, so that nothing which others wrote begins one that looks like ours."""
+    return " ".join(text.splitlines())
+
+
 class Console:
     """Two streams, with colours where they are wanted. `hide` makes a text unprintable."""
 
@@ -137,10 +142,10 @@ class Console:
             shown = render_text(error.problems, self.coloured(sys.stderr), error.more)
             self.err(shown, newline=False)
         else:
-            self.err(self.paint("error: ", "red") + str(error))
+            self.err(self.paint("error: ", "red") + line(str(error)))
             for name, text in (("safe", error.safe), ("next", error.next)):
                 if text:
-                    self.err(f"  {name}: {text}")
+                    self.err(f"  {name}: {line(text)}")
         if self.events:
             self.events.error(error)
 

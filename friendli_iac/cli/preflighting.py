@@ -82,8 +82,11 @@ def preflight(
 
 
 def _check_addresses(addresses: tuple[str, ...], known: set[str]) -> None:
+    from friendli_iac.resources import check_resource
+
     for address in addresses:
         if address not in known:
+            check_resource(address, "Nothing was sent.")
             raise UsageError(
                 f"there is no {address} in the manifests",
                 safe="Nothing was sent.",

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from friendli_iac.backends.base import Held
-from friendli_iac.cli.console import Console
+from friendli_iac.cli.console import Console, line
 from friendli_iac.errors import FriendliIacError
 from friendli_iac.executor.context import Event, Reporter
 
@@ -51,7 +51,7 @@ class Lines:
             elapsed = f" ({event.elapsed:.0f} s)" if event.type == "progress" else ""
             marks = {"done": "ok: ", "by hand": "BY HAND: ", "failed": "FAILED: "}
             mark = marks.get(event.type, "")
-            self._console.err(f"{event.address}: {mark}{text}{elapsed}")
+            self._console.err(f"{event.address}: {mark}{line(text)}{elapsed}")
 
 
 class LockWait:

@@ -146,6 +146,7 @@ def _edited(
     from friendli_iac.core.preflight import REPO
     from friendli_iac.manifest.promotion import place_for, put_in_overlay
     from friendli_iac.manifest.setting import Edited
+    from friendli_iac.resources import check_resource
     from friendli_iac.resources.spec import get_path
 
     goal = target.environment
@@ -154,6 +155,7 @@ def _edited(
         load = loader(session, reading)
         known = load(place_for(session.project, session.chosen, address)).resources
         if address not in known:
+            check_resource(str(address), NOTHING)
             listed = f"It declares {', '.join(map(str, known)) or 'nothing'}."
             raise UsageError(
                 f"no manifest of {goal} declares {address}",

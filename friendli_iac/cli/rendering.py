@@ -57,9 +57,12 @@ def render(console: Console, /, addresses: tuple[str, ...], format_: str, **opti
 
 def _chosen(manifest: Manifest, addresses: Sequence[str]) -> list[Declared]:
     """What is wanted, in the order of the addresses."""
+    from friendli_iac.resources import check_resource
+
     known = {str(address): declared for address, declared in manifest.resources.items()}
     for address in addresses:
         if address not in known:
+            check_resource(address)
             listed = f"Declared: {', '.join(sorted(known)[:10]) or 'nothing'}."
             raise UsageError(
                 f"no manifest declares {address}", next=did_you_mean(address, known, listed)

@@ -106,10 +106,22 @@ def _tell_git(console: Console, change: Change, said: Wish | None) -> None:
     """Which lines to change, so that the manifests say what is in force again."""
     if change.pin is None:
         return
+    from friendli_iac.resources import KINDS
+    from friendli_iac.resources.base import Address
+    from friendli_iac.resources.spec import leaves
+
     console.err("held off until the manifests say something else. To agree with what serves now:")
+    marks = leaves(KINDS[Address.parse(change.address).kind].model)
     for path, bad in change.pin.bad.items():
+        if marks[path].derived:  # it follows from what is written
+            continue
         place = f"{said.source(path)}: " if said else ""
         good = change.pin.good.get(path)
+        if marks[path].parts:  # written as a list of names
+            bad, good = (
+                f"[{', '.join(block['name'] for block in blocks)}]" if blocks is not None else None
+                for blocks in (bad, good)
+            )
         now = "remove it" if good is None else f"make it {good}"
         console.err(f"  {place}{path} is {bad}: {now}")
         if good is not None:

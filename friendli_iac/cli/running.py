@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from typing import TYPE_CHECKING, Any
 
-from friendli_iac.cli.console import Console
+from friendli_iac.cli.console import Console, line
 from friendli_iac.cli.planning import print_plan
 from friendli_iac.errors import (
     ByHand,
@@ -188,16 +188,16 @@ class Run:
             self._console.err(f"next: {shown}{again} goes on from here")
 
     def _show_outcomes(self, done: Report) -> None:
-        for line in (*done.notices, *done.settled):
-            self._console.err(f"note: {line}")
+        for said in (*done.notices, *done.settled):
+            self._console.err(f"note: {line(said)}")
         if not done.outcomes:
             self._show(done.plan)
             return
         # What went wrong stands last, where a terminal shows it.
         for outcome in sorted(done.outcomes, key=_is_bad):
             self._console.out("\n".join(self._lines(outcome)))
-        for line in _unchecked(done):
-            self._console.out(self._console.paint("BY HAND", "yellow") + f"  {line}")
+        for said in _unchecked(done):
+            self._console.out(self._console.paint("BY HAND", "yellow") + f"  {line(said)}")
         counts: dict[str, int] = {}
         for outcome in done.outcomes:
             counts[outcome.result] = counts.get(outcome.result, 0) + 1
@@ -207,10 +207,10 @@ class Run:
         mark = "ok" if not _is_bad(outcome) else outcome.result.upper()
         colour = "yellow" if outcome.result == "by hand" else "red"
         painted = self._console.paint(mark, colour if _is_bad(outcome) else "green")
-        lines = [f"{painted}  {outcome.action} {outcome.address}: {outcome.text}"]
+        lines = [f"{painted}  {outcome.action} {outcome.address}: {line(outcome.text)}"]
         if outcome.error:
             told = (("safe", outcome.error.safe), ("next", outcome.error.next))
-            lines += [f"    {name}: {text}" for name, text in told if text]
+            lines += [f"    {name}: {line(text)}" for name, text in told if text]
         return lines
 
 

@@ -68,12 +68,15 @@ _WEBHOOK = f"""\
 """
 
 _AUTOMATION = f"""\
-  # Or `project: ENTITY/PROJECT`, or `team: ENTITY`:
+  # That of the endpoint's artifact. With a payload of your own instead of `deploys`, it may be
+  # `project: ENTITY/PROJECT` or `team: ENTITY`, too.
   collection: ENTITY/PROJECT/{BLANK}
   trigger: {{aliasAdded: ^production$}}
   webhook: {BLANK} # the name of a Webhook
-  deploys: {BLANK} # the name of an Endpoint whose model is from W&B
-  promotion: pull-request # or direct: W&B calls Friendli, past review and probe
+  # The name of an Endpoint whose model is from W&B, by a version that the pull request changes:
+  # `model: {{wandb: {{artifact: ENTITY/PROJECT/NAME:v7}}}}`
+  deploys: {BLANK}
+  promotion: pull-request # or direct, for an alias: W&B calls Friendli, past review and probe
 """
 
 

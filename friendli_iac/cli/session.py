@@ -30,6 +30,7 @@ from friendli_iac.cli.connecting import (
 from friendli_iac.cli.console import Console
 from friendli_iac.cli.environments import check_environment
 from friendli_iac.cli.options import SECONDS, Reading, Target
+from friendli_iac.clients import address
 from friendli_iac.errors import Cancelled, UsageError
 from friendli_iac.manifest import Environment, Manifest, Project, find_project, load_manifest
 from friendli_iac.manifest.environments import FOLDER
@@ -272,7 +273,9 @@ def opened(
             state=where if any_environment and not name else in_environment(where, name),
             environment="" if emulated and not chosen else name,
             trusted=bool(target.state) and not emulated,
-            api=EMULATOR if emulated else (target.base_url or DEFAULT_URL).rstrip("/"),
+            api=EMULATOR
+            if emulated
+            else address.checked(target.base_url or DEFAULT_URL, "FRIENDLI_BASE_URL"),
             team=""
             if emulated
             else environ.get("FRIENDLI_TEAM_ID") or environ.get("FRIENDLI_TEAM") or "",

@@ -95,15 +95,24 @@ def forget(console: Console, /, addresses: tuple[str, ...], **options: Any) -> i
     """Give resources up; they stay, and go on billing."""
     from friendli_iac.cli.progress import Lines
     from friendli_iac.cli.session import opened
+    from friendli_iac.core.movers import deployed_by
     from friendli_iac.engine.ownership import forget as forget_all
     from friendli_iac.resources import KINDS
     from friendli_iac.resources.base import Address
 
     with opened(take_target(options), console, online=False) as session:
-        forget_all(session.engine(Lines(console)), addresses)
+        forgotten = forget_all(session.engine(Lines(console)), addresses)
     nouns = dict.fromkeys(f"{KINDS[Address.parse(one).kind].noun}s" for one in addresses)
     them = " and ".join(nouns)
     console.err(f"forgotten: {', '.join(addresses)}. The {them} themselves were not touched.")
+    for address, resource in forgotten.items():
+        spec = resource.applied.spec
+        if (deployed := deployed_by(spec)) and spec.get("enabled", True):
+            console.err(
+                f"{address} stays enabled in W&B, and goes on deploying {deployed}: disable or "
+                "delete it there before that ends or is made anew, or the next event buys another "
+                "one."
+            )
     return 0
 
 

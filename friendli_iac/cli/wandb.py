@@ -21,6 +21,8 @@ from friendli_iac.cli.options import (
 from friendli_iac.errors import UsageError, did_you_mean
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from friendli_iac.cli.options import Reading, Target
     from friendli_iac.cli.session import Session
     from friendli_iac.manifest import Declared
@@ -140,7 +142,8 @@ def _promoted(session: Session, reading: Reading, address: Address, alias: str) 
     from friendli_iac.resources.spec import get_path
 
     load = loader(session, reading)
-    declared = _declared(load({}).resources, address)
+    known = load({}).resources
+    declared = _declared(known, address)
     said = get_path(declared.spec, ARTIFACT)
     if said is None:
         raise UsageError(
@@ -153,6 +156,14 @@ def _promoted(session: Session, reading: Reading, address: Address, alias: str) 
         ArtifactName.parse(str(asked))
     except ValueError:
         raise UsageError(f"--alias {alias!r} is no alias", safe=NOTHING) from None
+    if asked.is_version:
+        raise UsageError(
+            f"--alias {alias} is a version: which one it is, W&B is to say, and not who asks",
+            safe=NOTHING,
+            next=f"Name an alias; or write the version yourself: friendli-iac set {address} "
+            f"spec.{ARTIFACT}={asked}",
+        )
+    _check_fires(known, address, alias)
     version = session.wandb.resolve(asked)
     session.console.err(f"{alias} of {version.path} is {version.version} in W&B")
     new = str(version.name)
@@ -167,8 +178,30 @@ def _promoted(session: Session, reading: Reading, address: Address, alias: str) 
     return edit(session.project, files, load, address, settings, here=None, environment=chosen)
 
 
+def _check_fires(known: Mapping[Address, Declared], address: Address, alias: str) -> None:
+    """UsageError for an alias that sets off no automation which asks for pull requests of this
+    endpoint, where any is declared: an event may say every alias that there is.
+    """
+    from friendli_iac.resources.automation_filter import ADD_ALIAS, fires
+
+    triggers = {
+        str(other): one.spec["trigger"]
+        for other, one in known.items()
+        if one.spec.get("deploys") == address.name and one.spec.get("promotion") == "pull-request"
+    }
+    if triggers and not any(fires(t, ADD_ALIAS, {"alias": alias}) for t in triggers.values()):
+        raise UsageError(
+            f"--alias {alias!r} sets off none of {', '.join(triggers)}, as far as can be told",
+            safe=NOTHING,
+            next="Name an alias that its trigger.aliasAdded matches, or change that.",
+        )
+
+
 def _declared(known: dict[Address, Declared], address: Address) -> Declared:
+    from friendli_iac.resources import check_resource
+
     if address not in known:
+        check_resource(str(address), NOTHING)
         listed = f"Declared are {', '.join(map(str, known)) or 'none'}."
         raise UsageError(
             f"no manifest declares {address}",

@@ -15,12 +15,11 @@ import time
 from collections.abc import Callable, Mapping
 from typing import Any
 from urllib.parse import urlsplit
-from urllib.request import getproxies, proxy_bypass
 
 import httpx
 
 from friendli_iac import __version__
-from friendli_iac.clients import answers
+from friendli_iac.clients import address, answers
 from friendli_iac.clients.answers import LONGEST_PAUSE
 from friendli_iac.errors import ApiError, AuthError, NotFound, Unreachable, UsageError
 from friendli_iac.resources.foreign import loads
@@ -41,8 +40,8 @@ class Http:
     `headers`, which no error shows. `sleep` may raise, to call off what waits for its turn.
     """
 
-    # What to do about an address, or a token, that cannot be used.
-    mend_url = "Set FRIENDLI_BASE_URL to an https address, or leave it out."
+    variable = "FRIENDLI_BASE_URL"  # where the address is from
+    # What to do about a token that cannot be used.
     mend_token = (
         "Copy the personal API key (flp_…) once more, and nothing but it, to FRIENDLI_TOKEN."
     )
@@ -57,17 +56,12 @@ class Http:
         secrets: tuple[str, ...] = (),
         trace: Callable[[str, str, int, float], None] = lambda method, path, status, seconds: None,
     ) -> None:
-        parts = urlsplit(base_url)
-        loopback = parts.hostname in ("127.0.0.1", "localhost", "::1")
-        if parts.scheme != "https" and not (parts.scheme == "http" and loopback):
-            raise UsageError(
-                f"the base URL {base_url!r} is not https: the token would travel in the open",
-                next=self.mend_url,
-            )
+        self.base_url = address.checked(base_url, self.variable)
+        parts = urlsplit(self.base_url)
+        loopback = parts.hostname in address.LOOPBACK
         _check_token(secrets, self.mend_token)
         for name, value in headers.items():
             _check_header(name, value)
-        self.base_url = base_url.rstrip("/")
         self._headers = {
             "User-Agent": f"friendli-iac/{__version__}",
             "Accept": "*/*",
@@ -79,7 +73,7 @@ class Http:
         self._sleep = sleep
         self._transport = transport
         # A proxy has no business between us and our own machine.
-        self._proxy = None if loopback else _proxy(parts.scheme, parts.hostname or "")
+        self._proxy = None if loopback else address.proxy(parts.scheme, parts.hostname or "")
         # One for all threads: to read the certificates takes 20 ms. Plain HTTP needs none.
         self._tls: ssl.SSLContext | bool = (
             httpx.create_ssl_context() if parts.scheme == "https" else False
@@ -220,9 +214,7 @@ class Http:
             status = answer.status_code
             self.last_date = answer.headers.get("Date", "")
         except (httpx.TransportError, httpx.DecodingError) as error:
-            raise Unreachable(
-                f"{method} {path}: {self._redact(answers.words(error))}", method=method, path=path
-            ) from error
+            raise self._unreachable(answers.words(error), method, path) from error
         finally:
             self._trace(method, path, status, time.monotonic() - started)
         if answer.is_success:
@@ -249,26 +241,36 @@ class Http:
         if value is None:  # how some servers write that there is nothing to say
             return {}
         said = self._redact(content.decode(errors="replace"))[:80]
-        raise Unreachable(
-            f"{method} {path}: the answer ({status}) is not a JSON object: {said!r}",
+        what = f"the answer ({status}) is not a JSON object: {said!r}"
+        raise self._unreachable(what, method, path, status=status)
+
+    def _unreachable(
+        self, what: str, method: str, path: str, *, status: int = 0, after: float | None = None
+    ) -> Unreachable:
+        """No usable answer: it says who gave none, and where another address is said."""
+        return Unreachable(
+            self._redact(f"{method} {self.base_url}{path}: {what}"),
             status=status,
             method=method,
             path=path,
+            retry_after=after,
+            next="Try again; `friendli-iac doctor` shows what can be reached. "
+            f"{self.variable} says where it is.",
         )
 
     def _error(self, answer: httpx.Response, content: bytes, method: str, path: str) -> ApiError:
         status = answer.status_code
         # First without secrets, then cut: half a token would not be found.
         said = self._redact(answers.detail(content))[:MAX_DETAIL]
-        message = self._redact(f"{method} {path}: {status} {answer.reason_phrase}".rstrip())
-        message += f": {said}" if said else ""
+        what = f"{status} {answer.reason_phrase}".rstrip() + (f": {said}" if said else "")
+        message = self._redact(f"{method} {path}: {what}")
         place: dict[str, Any] = {"status": status, "method": method, "path": path}
         if not answers.is_refusal(status):
             after = answers.retry_after(answer)
             if status == 429 and after:  # one limit for all threads: they all wait
                 with self._lock:
                     self._pause_until = max(self._pause_until, time.monotonic() + after)
-            return Unreachable(message, retry_after=after, **place)
+            return self._unreachable(what, method, path, status=status, after=after)
         if status == 401:
             return AuthError(
                 message,
@@ -310,12 +312,6 @@ def _check_token(secrets: tuple[str, ...], mend: str) -> None:
             safe="Nothing was sent.",
             next=mend,
         )
-
-
-def _proxy(scheme: str, host: str) -> str | None:
-    """The proxy that the environment names for `host`; NO_PROXY is respected."""
-    proxies = getproxies()
-    return None if proxy_bypass(host) else proxies.get(scheme) or proxies.get("all")
 
 
 def _check_header(name: str, value: str) -> None:

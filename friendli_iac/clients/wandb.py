@@ -7,8 +7,9 @@ from typing import Any
 
 from friendli_iac.clients import wandb_queries as queries
 from friendli_iac.clients.wandb_artifacts import Artifacts
-from friendli_iac.clients.wandb_client import Node
-from friendli_iac.errors import UNKNOWN_REQUEST, ApiError, AuthError, Unreachable
+from friendli_iac.clients.wandb_client import Node, id_of, reads
+from friendli_iac.errors import UNKNOWN_REQUEST, ApiError, Unreachable
+from friendli_iac.resources.automation_read import read_automation
 
 
 class WandbApi(Artifacts):
@@ -23,6 +24,7 @@ class WandbApi(Artifacts):
 
     # --- webhooks ---
 
+    @reads
     def webhooks(self, team: str, *, fresh: bool = False) -> list[Node]:
         """The webhooks of a team: `{id, name, urlEndpoint}`. `fresh` is as for `automations`."""
 
@@ -30,10 +32,12 @@ class WandbApi(Artifacts):
             place = ("entity", "integrations")
             edges = self._pages(queries.WEBHOOKS, {"entity": team}, place, f"team {team!r}")
             nodes = [edge["node"] for edge in edges]
-            return [node for node in nodes if node.get("__typename") == "GenericWebhookIntegration"]
+            kind = "GenericWebhookIntegration"
+            return [node for node in nodes if node.get("__typename") == kind and id_of(node)]
 
         return list(self._lists.get(f"webhooks of {team}", ask, fresh=fresh))
 
+    @reads
     def create_webhook(
         self, team: str, name: str, url: str, access_token: str, secret: str
     ) -> Node:
@@ -55,6 +59,7 @@ class WandbApi(Artifacts):
         """Deletes one, where the server can: else ApiError with the reason UNKNOWN_REQUEST."""
         self._attempt("deleteIntegration", queries.DELETE_WEBHOOK, {"id": id})
 
+    @reads
     def offers(self, mutation: str) -> bool | None:
         """Whether the server has a mutation of this name; None when it does not say."""
         if mutation in self._lacks:
@@ -64,6 +69,7 @@ class WandbApi(Artifacts):
         offered = self._mutations[0]
         return mutation in offered if offered else None
 
+    @reads
     def secrets(self, team: str, *, fresh: bool = False) -> set[str] | None:
         """The names of the team's secrets; None when the server does not tell us."""
         found: set[str] | None = self._lists.get(
@@ -73,6 +79,7 @@ class WandbApi(Artifacts):
 
     # --- automations ---
 
+    @reads
     def automations(self, entity: str, *, fresh: bool = False) -> list[Node]:
         """Every automation of a team or an organization's entity, of whatever kind, as W&B has it:
         `{id, name, description, enabled, scope, event, action}`.
@@ -85,20 +92,23 @@ class WandbApi(Artifacts):
             )
         )
 
+    @reads
     def create_automation(self, input: Node) -> Node:
         """Makes an automation. ApiError with status 409 when its scope has one of that name."""
         answer = self._mutate(queries.CREATE_AUTOMATION, {"input": input})
         return self._made(answer, "trigger")
 
+    @reads
     def update_automation(self, input: Node) -> Node:
         """Sets an automation by its id. What `input` leaves out may be lost: say all of it."""
         answer = self._mutate(queries.UPDATE_AUTOMATION, {"input": input})
         return self._made(answer, "trigger")
 
+    @reads
     def delete_automation(self, id: str) -> None:
         """Deletes an automation."""
         answer = self._mutate(queries.DELETE_AUTOMATION, {"id": id})
-        if not (answer.get("result") or {}).get("success"):
+        if (answer.get("result") or {}).get("success") is not True:
             raise Unreachable("W&B: DeleteAutomation: it does not say that it was deleted")
 
     # --- how ---
@@ -117,7 +127,7 @@ class WandbApi(Artifacts):
         try:
             schema = self._query(queries.MUTATIONS, {}).get("__schema") or {}
         except ApiError as error:
-            if isinstance(error, AuthError | Unreachable):
+            if error.status == 401 or isinstance(error, Unreachable):
                 raise
             return set()
         fields = (schema.get("mutationType") or {}).get("fields") or []
@@ -141,24 +151,32 @@ class WandbApi(Artifacts):
             edges = self._pages(
                 queries.AUTOMATIONS, variables, ("scope", "triggers"), f"entity {entity!r}"
             )
-            return [edge["node"] for edge in edges]
+            return [_readable(edge["node"]) for edge in edges]
         except ApiError as error:
             if error.reason != UNKNOWN_REQUEST:
                 raise
         place = ("scope", "projects")
         pages = self._pages(queries.AUTOMATIONS_BY_PROJECT, variables, place, f"entity {entity!r}")
-        return [
-            node
-            for edge in pages
-            for node in edge["node"].get("triggers") or ()
-            if isinstance(node, dict)
-        ]
+        found: list[Node] = []
+        for edge in pages:
+            triggers = edge["node"]["triggers"]
+            if not isinstance(triggers, list):  # one that has none says so with an empty list
+                raise Unreachable(f"W&B: a project of {entity} without its automations")
+            found += map(_readable, triggers)
+        return found
 
     def _made(self, answer: Node, key: str) -> Node:
         made = (answer.get("result") or {}).get(key)
         if not isinstance(made, dict) or not made.get("id"):
             raise Unreachable(f"W&B: it does not say which {key} came of it")
         return made
+
+
+def _readable(node: Node) -> Node:
+    """An automation that those who ask for it can read: one that they could not would seem gone."""
+    id_of(node)
+    read_automation(node)
+    return node
 
 
 def _named(**values: str) -> Node:

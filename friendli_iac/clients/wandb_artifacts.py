@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from friendli_iac.clients import wandb_queries as queries
-from friendli_iac.clients.wandb_client import Connection, Node, id_of
+from friendli_iac.clients.wandb_client import Connection, Node, id_of, reads
 from friendli_iac.errors import AuthError, NotFound, Unreachable, did_you_mean
 from friendli_iac.resources.artifact import ArtifactName, ArtifactVersion
 from friendli_iac.resources.foreign import readable
@@ -17,10 +17,11 @@ COMMITTED = '{"state": "COMMITTED"}'  # what is still uploaded is no version yet
 class Artifacts(Connection):
     """What is read of registries and projects."""
 
+    @reads
     def viewer(self) -> str:
         """Whose key it is. AuthError when it is nobody's."""
         found = self._query(queries.VIEWER, {}).get("viewer")
-        if not isinstance(found, dict):
+        if found is None:
             raise AuthError(
                 "W&B knows nobody by this key",
                 safe="Nothing was changed.",
@@ -28,18 +29,20 @@ class Artifacts(Connection):
             )
         return str(found.get("username") or found.get("entity") or "somebody")
 
+    @reads
     def resolve(self, name: ArtifactName) -> ArtifactVersion:
         """The version that an alias, or `vN`, means now. NotFound says what there is."""
         variables = {"entity": name.entity, "project": name.project}
         variables["name"] = f"{name.collection}:{name.at}"
         project = self._project(self._query(queries.VERSION, variables), name.entity, name.project)
         membership = project.get("artifactCollectionMembership")
-        if not membership:
+        if membership is None:
             raise self._no_version(name)
         artifact = membership.get("artifact") or {}
         aliases = [str(alias.get("alias")) for alias in membership.get("aliases") or ()]
         return _version(name.path, membership.get("versionIndex"), artifact, aliases)
 
+    @reads
     def versions(self, path: str) -> list[ArtifactVersion]:
         """The versions of a collection `ENTITY/PROJECT/COLLECTION`, newest first."""
         entity, project, collection = _parts(path)
@@ -59,18 +62,20 @@ class Artifacts(Connection):
             found.append(_version(path, index, node, aliases))
         return sorted(found, key=lambda version: int(version.version[1:]), reverse=True)
 
+    @reads
     def aliases(self, path: str) -> list[str]:
         """The aliases of a collection."""
         where, id = ("artifactCollection", "aliases"), self._collection(path)[1]
         edges = self._pages(queries.ALIASES, {"id": id}, where, path)
         return sorted({str(edge["node"].get("alias")) for edge in edges})
 
+    @reads
     def scope_id(self, path: str) -> tuple[str, str]:
         """Type and id of a scope: `ENTITY`, `ENTITY/PROJECT` or `ENTITY/PROJECT/COLLECTION`."""
         parts = path.split("/")
         if len(parts) == 1:
             entity = self._query(queries.ENTITY, {"name": path}).get("entity")
-            if not isinstance(entity, dict):
+            if entity is None:
                 raise self._nothing(f"team or organization {path!r}")
             return "ENTITY", id_of(entity)
         if len(parts) == 2:
@@ -108,8 +113,8 @@ class Artifacts(Connection):
         raise self._nothing(f"collection {path}")
 
     def _project(self, answer: Node, entity: str, project: str) -> Node:
-        found = answer.get("project")
-        if not isinstance(found, dict):
+        found: Node | None = answer.get("project")
+        if found is None:
             raise self._nothing(f"project {entity}/{project}")
         return found
 
@@ -139,7 +144,7 @@ def _path(collection: object) -> str:
 
 
 def _version(path: str, index: object, artifact: Node, aliases: list[str]) -> ArtifactVersion:
-    if not isinstance(index, int) or not artifact.get("id"):
+    if type(index) is not int or index < 0 or not artifact.get("id"):  # True is an int, too
         raise Unreachable(f"W&B: a version of {path} without its number")
     by = artifact.get("createdBy") or {}
     run = by.get("displayName") or by.get("name") or by.get("username") or ""

@@ -10,8 +10,8 @@ import threading
 import time
 from base64 import b64encode
 from collections.abc import Callable, Iterator, Mapping
-from functools import cached_property
-from typing import Any
+from functools import cached_property, wraps
+from typing import Any, ParamSpec, TypeVar
 
 from friendli_iac import __version__
 from friendli_iac.clients.graphql import GraphQL
@@ -26,6 +26,8 @@ FRESH = 1.0
 AGENT = f"W&B Public Client (friendli-iac/{__version__})"
 
 Node = dict[str, Any]
+P = ParamSpec("P")
+T = TypeVar("T")
 
 
 class Connection:
@@ -103,17 +105,21 @@ class Connection:
         """
         cursor: str | None = None
         seen: set[str] = set()
+        listed: set[object] = set()
         while True:
             here: Any = self._query(document, {**variables, "cursor": cursor, "perPage": PAGE})
             for key in place:
-                here = here.get(key) if isinstance(here, dict) else None
+                here = here.get(key)
                 if here is None:
                     raise self._nothing(what)
             edges, page = here.get("edges"), here.get("pageInfo")
             whole = isinstance(edges, list) and isinstance(page, dict)
             if not whole or not all(isinstance(_node(edge), dict) for edge in edges):
                 raise Unreachable(f"W&B: a page of {what} without its entries")
-            yield from edges
+            for edge in edges:  # what came or went since the last page shifts the next one
+                if (id := edge["node"].get("id")) is None or id not in listed:
+                    listed.add(id)
+                    yield edge
             if not page.get("hasNextPage"):
                 return
             cursor = str(page.get("endCursor") or "")
@@ -133,8 +139,8 @@ class Connection:
                     {"Authorization": f"Basic {basic}", "User-Agent": AGENT},
                     secrets=(basic, key),
                     service="W&B",
+                    variable="WANDB_BASE_URL",
                     mend=(
-                        "WANDB_BASE_URL must be an https address, such as https://api.wandb.ai.",
                         f"Set WANDB_API_KEY to a valid key: {self.app_url}/settings.",
                         "Use a key of somebody who is an admin of the team, or of the registry.",
                     ),
@@ -149,6 +155,23 @@ class Connection:
             status=404,
             next=f"Check the spelling, and that the key's user may see it: {self.app_url}.",
         )
+
+
+def reads(method: Callable[P, T]) -> Callable[P, T]:
+    """Makes Unreachable of what a reader stumbles over: an answer of other types than W&B's schema
+    says is no answer.
+    """
+
+    @wraps(method)
+    def read(*arguments: P.args, **options: P.kwargs) -> T:
+        try:
+            return method(*arguments, **options)
+        except (AttributeError, KeyError, TypeError, ValueError) as error:
+            raise Unreachable(
+                f"W&B: {method.__name__}: an answer of another shape than its schema says ({error})"
+            ) from error
+
+    return read
 
 
 def id_of(node: Node) -> str:

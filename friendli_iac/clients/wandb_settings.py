@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import urlsplit
 
+from friendli_iac.clients import address
 from friendli_iac.errors import AuthError
 
 DEFAULT = "https://api.wandb.ai"
@@ -30,7 +31,7 @@ _KEY = re.compile(r"([^-]*-)?[\w-]{40,}|[\w-]+\.[\w-]+\.[\w-]+", re.ASCII)
 
 @dataclass(frozen=True)
 class WandbSettings:
-    """What the environment and the user's own files say. `base_url` has no slash at its end."""
+    """What the environment and the user's own files say, with its address checked."""
 
     base_url: str
     environ: Mapping[str, str]
@@ -38,10 +39,16 @@ class WandbSettings:
 
     @classmethod
     def of(cls, environ: Mapping[str, str]) -> WandbSettings:
-        """The settings. What cannot be read counts as not there: the SDK does so, too."""
+        """The settings. What cannot be read counts as not there: the SDK does so, too. UsageError
+        for an address that is none.
+        """
         found = _settings_file(environ)
-        url = environ.get("WANDB_BASE_URL", "").strip() or found.get("base_url", "") or DEFAULT
-        return cls(url.rstrip("/"), environ, found)
+        said = environ.get("WANDB_BASE_URL", "").strip()
+        variable = "WANDB_BASE_URL" if said else "base_url in W&B's settings file"
+        url = address.checked(said or found.get("base_url", "") or DEFAULT, variable)
+        if app := environ.get("WANDB_APP_URL", "").strip():
+            address.checked(app, "WANDB_APP_URL", token=False)
+        return cls(url, environ, found)
 
     def key(self) -> str:
         """The API key: from WANDB_API_KEY, netrc, or the settings file. AuthError without one."""
@@ -84,7 +91,7 @@ class WandbSettings:
 def same_deployment(base_url: str) -> str:
     """`base_url`, or the address that stands for all names of its deployment."""
     url = base_url.rstrip("/")
-    host = urlsplit(url).netloc
+    host = url.partition("://")[2].partition("/")[0]
     return url.replace(host, SAME[host]) if host in SAME else url
 
 

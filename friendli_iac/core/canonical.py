@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import fields, is_dataclass
 from typing import Any
 
@@ -17,7 +17,7 @@ def plain(value: Any) -> Any:
     """`value`, and all that is in it, in new dicts and lists, with dataclasses as dicts of their
     fields. As dataclasses.asdict, which copies each text and number and takes five times as long.
     """
-    if isinstance(value, Mapping):
+    if isinstance(value, dict):
         return {key: plain(item) for key, item in value.items()}
     if isinstance(value, list | tuple):
         return [plain(item) for item in value]

@@ -8,9 +8,9 @@ from dataclasses import replace
 from friendli_iac.core.cost import NOTHING, deposed_cost, live_cost, plus
 from friendli_iac.core.diff import FieldChange, difference
 from friendli_iac.core.moved import Moved, moved, own_digest
-from friendli_iac.core.pins import HOLDS_ALL, remote, trial
+from friendli_iac.core.pins import HOLDS_ALL, trial, tried
 from friendli_iac.core.plan import Change
-from friendli_iac.core.rollback import good_settings, lost_values
+from friendli_iac.core.rollback import restorable
 from friendli_iac.core.routes import awaits_a_hand, seen_now, unseen, unwanted
 from friendli_iac.core.scene import Rollback, Scene, Wish
 from friendli_iac.core.state import Applied, Pin, Resource, Trial
@@ -39,7 +39,8 @@ def existing(
         wanted=wanted.spec,
         applied=applied,
         live=observed.spec,
-        unproved=resource.pending is not None,
+        # What came after it, from who is meant to, shows what is in force.
+        unproved=resource.pending is not None and not (others and others.by),
         unknown_since=others.unknown_since if others and not by_hand else None,
         unknown=others.only if others else None,
     )
@@ -94,7 +95,7 @@ def existing(
     left = deposed_cost(kind, resource, scene.prices)
     ends_left = leftover or action == "terminate" or (action == "replace" and steps[0] != "create")
     back = wanted.back and action != "replace"
-    tried = None if back else _trial(kind, wish, action, wanted, resource)
+    tries = None if back else _trial(kind, wish, action, wanted, resource)
     kept_pin = wanted.pin
     if action == "replace" and wanted.held:  # it must outlive what is deleted
         kept_pin = wanted.pin or resource.pin
@@ -112,9 +113,9 @@ def existing(
         notes=notes,
         cost_before=plus(before, left),
         cost_after=cost_after if ends_left else plus(cost_after, left),
-        trial=tried,
-        restorable=tried is None or not lost_values(kind, _good(kind, resource, goal), tried),
-        pin=_pin(kind, rollback, applied, target, sent) if rollback else kept_pin,
+        trial=tries,
+        restorable=restorable(kind, resource, observed, goal, tries),
+        pin=_pin(kind, rollback, applied, target, fields) if rollback and sent else kept_pin,
         overdue=wanted.expired and action in ("terminate", "replace"),
         believes=applied if new_facts and resource.pending is None else None,
         leftover=leftover,
@@ -224,11 +225,6 @@ def _of_others(others: Moved, observed: Observed, *, by_hand: bool) -> str:
     return f"version {others.since} was not made by us{taken * by_hand}"
 
 
-def _good(kind: Kind, resource: Resource, goal: Applied) -> Spec:
-    """What a rollback would send."""
-    return good_settings(kind, resource.prior, goal).spec if resource.prior else {}
-
-
 def _is_protected(wish: Wish, resource: Resource) -> bool:
     """Whether time alone must not end it. Nobody can apply a `false` first where every apply ends
     it, so that it is said is enough.
@@ -262,22 +258,22 @@ def _trial(
     spec = copied(wanted.spec)
     if kind.moved_by(spec) and action != "replace":  # then it is not sent
         drop_path(spec, ARTIFACT)
-    tried = trial(kind, spec, resource, wish.asked)
+    found = trial(kind, wish, spec, resource)
     if wanted.held is None or resource.pin is None:
-        return tried
-    return replace(tried, earlier=wanted.pin or resource.pin)
+        return found
+    return replace(found, earlier=wanted.pin or resource.pin)
 
 
 def _pin(
-    kind: Kind, rollback: Rollback, applied: Applied, target: Spec, sent: Sequence[FieldChange]
+    kind: Kind, rollback: Rollback, applied: Applied, target: Spec, fields: Sequence[FieldChange]
 ) -> Pin | None:
     """What holds off the values that a rollback takes back, as long as the manifest says them."""
-    old, new = remote(kind, applied.spec), remote(kind, target)
-    said = old if rollback.said is None else remote(kind, rollback.said.spec)
+    old, new = tried(kind, applied.spec), tried(kind, target)
+    said = old if rollback.said is None else tried(kind, rollback.said.spec)
     for path, text in applied.asked.items():  # a branch, where its commit was sent
         if path in old and said.get(path, "") == text:
             said = {**said, path: old[path]}
-    paths = [field.path for field in sent]
+    paths = [field.path for field in fields]
     bad = {p: old[p] for p in paths if p in old and said.get(p) == old[p] != new.get(p)}
     if not bad:
         return None

@@ -11,6 +11,7 @@ from dataclasses import dataclass, replace
 from friendli_iac.core.state import Applied, Resource
 from friendli_iac.resources.artifact import ARTIFACT, DIGEST
 from friendli_iac.resources.base import Kind, Observed
+from friendli_iac.resources.expiry import moment
 from friendli_iac.resources.spec import Spec, copied, drop_path, get_path, set_path
 
 
@@ -35,9 +36,13 @@ def moved(kind: Kind, resource: Resource, observed: Observed, wanted: Spec) -> M
     since = moved_since(resource, observed)
     if since is None:
         return None
-    if not kind.moved_by(resource.applied.spec):  # then it was not there yet to make them
+    by = kind.moved_by(resource.applied.spec)
+    # By one that ended since, unless it was touched later on.
+    left = 0.0 < moment(observed.updated_at) <= resource.mover_ended
+    if not by and not left:  # then it was not there yet to make them
         return Moved(since)
-    return Moved(since, kind.moved_by(wanted), (ARTIFACT,))
+    meant = kind.moved_by(wanted)
+    return Moved(since, (by or meant) if meant else "", (ARTIFACT,))
 
 
 def moved_since(resource: Resource, observed: Observed) -> int | None:
@@ -46,6 +51,11 @@ def moved_since(resource: Resource, observed: Observed) -> int | None:
         return None
     ours = resource.fence.version
     return ours + 1 if observed.version > ours else None
+
+
+def is_theirs(kind: Kind, spec: Spec) -> bool:
+    """Whether which artifact serves is not known, for others rolled it out who are meant to."""
+    return bool(kind.moved_by(spec)) and get_path(spec, ARTIFACT) is None
 
 
 def stands_still(resource: Resource, version: int | None, updated_at: str | None) -> bool:

@@ -8,6 +8,7 @@ from graphlib import CycleError, TopologicalSorter
 
 from friendli_iac.core.diff import DEFAULT, KEPT
 from friendli_iac.core.keys import stopped
+from friendli_iac.core.movers import deployed_by
 from friendli_iac.core.plan import Change, Hold
 from friendli_iac.core.state import State
 
@@ -137,7 +138,7 @@ def _why_held(change: Change, held: Iterable[Change]) -> tuple[str, str]:
             return f"{other.address} needs it, and is held off", other.address
         if not _tries_something(change):
             continue
-        if other.address in change.waits_for:
+        if other.address in change.waits_for and not _takes_over(change, other):
             return f"it depends on {other.address}, which is held off", other.address
         if other.wave < change.wave:
             return f"{other.address}, of an earlier wave, is held off", other.address
@@ -147,6 +148,16 @@ def _why_held(change: Change, held: Iterable[Change]) -> tuple[str, str]:
             if same and place and not other.held.whole and change.action != "create":
                 return f"{other.address}, which tried the same, is held off", other.address
     return "", ""
+
+
+def _takes_over(change: Change, held: Change) -> bool:
+    """Whether an automation only comes to send what is in force on the endpoint that is `held` at
+    what was good: else, its next event would bring back what is held off.
+    """
+    if held.held is None or held.held.whole or change.action != "update" or change.after is None:
+        return False
+    sent = {field.path for field in change.fields if not field.local}
+    return sent == {"payload"} and deployed_by(change.after.spec) == held.address
 
 
 def _tries_something(change: Change) -> bool:

@@ -13,7 +13,7 @@ from friendli_iac.core.canonical import digest, plain
 from friendli_iac.core.cost import NOTHING, Span, deposed_cost, live_cost, plus, surge
 from friendli_iac.core.diff import current, difference, readable
 from friendli_iac.core.existing import existing
-from friendli_iac.core.keys import refired, shared
+from friendli_iac.core.keys import refired, shared, stopped
 from friendli_iac.core.order import held_behind, ordered
 from friendli_iac.core.pins import HOLDS_ALL, held_off, hold, in_force, trial
 from friendli_iac.core.plan import Change, Plan, change_key
@@ -31,12 +31,13 @@ from friendli_iac.resources.spec import drop_path, get_path
 
 def based_on(resource: Resource | None) -> str:
     """What a plan remembers of the state of a resource: when this differs, the plan is stale. Its
-    update time is left out, for that moves by itself, and its pin and who moves it, which the plan
-    may change.
+    update time is left out, for that moves by itself, and its pin and who moves it or did, which
+    the plan may change.
     """
     if resource is None:
         return ""
     known = {**plain(resource), "fence": resource.fence.version, "pin": None}
+    del known["mover_ended"]
     for applied in (known["prior"], known["pending"], known["before"]):
         if applied:
             drop_path(applied["spec"], MOVED_BY)
@@ -159,7 +160,7 @@ def _missing(scene: Scene, kind: Kind, wish: Wish, resource: Resource | None) ->
         waits_for=tuple(map(str, wish.depends_on)),
         cost_before=NOTHING,
         cost_after=kind.hourly_cost(found.target, scene.prices),
-        trial=trial(kind, spec, None, wish.asked),
+        trial=trial(kind, wish, spec, None),
         unpins=resource is not None and resource.pin is not None and left is None,
         pin=left if left is not pin else None,
         held=hold(left, wish) if left else None,
@@ -183,6 +184,7 @@ def assemble(
     gone = gone_at_once(scene.state, live, listed)
     found = [refusal for _, against in decided for refusal in against]
     changes, circle = ordered(scene.state, [change for change, _ in decided])
+    waiting = in_a_circle(circle, stopped(scene.state, changes)) if circle else []
     beside = {
         address: deposed_cost(KINDS[Address.parse(address).kind], resource, scene.prices)
         for address, resource in scene.state.resources.items()
@@ -196,6 +198,6 @@ def assemble(
     return replace(
         blank,
         changes=tuple(changes),
-        refusals=tuple(gone or found + in_a_circle(circle)),
+        refusals=tuple(gone or found + waiting),
         unsettled=tuple(f"{step} {address}" for address, step in sorted(scene.open.items())),
     )

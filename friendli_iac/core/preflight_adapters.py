@@ -104,17 +104,23 @@ def _config(config: Mapping[str, Any], spec: Spec) -> Iterator[Check]:
 
 def _modules(read: Mapping[str, RepoFacts]) -> Iterator[Check]:
     targets = {name: _targets(facts.adapter or {}) for name, facts in read.items()}
-    if len(set(targets.values())) > 1:
-        listed = "; ".join(f"{name} has {', '.join(map(_shown, t))}" for name, t in targets.items())
+    told = {name: modules for name, modules in targets.items() if modules}
+    silent = ", ".join(name for name in targets if name not in told)
+    if len(set(told.values())) > 1:
+        listed = "; ".join(f"{n} has {', '.join(map(_shown, sorted(t)))}" for n, t in told.items())
         remedy = "Use adapters that were trained with the same target_modules."
         yield Check("fail", f"the adapters have other target modules: {listed}", remedy)
+    elif len(targets) > 1 and silent:
+        why = f"{ADAPTER} of {silent} names no target modules: whether they are the same"
+        yield Check("UNKNOWN", f"{why} is not known")
     elif len(targets) > 1:
         yield Check("ok", "the adapters have the same target modules")
 
 
-def _targets(config: Mapping[str, Any]) -> tuple[str, ...]:
+def _targets(config: Mapping[str, Any]) -> frozenset[str]:
+    """The modules, or an expression for them; none where it does not say which."""
     said = config.get("target_modules")
-    return tuple(sorted(map(str, said))) if isinstance(said, list) else (str(said),)
+    return frozenset(map(str, said if isinstance(said, list) else [said] if said else []))
 
 
 def _formats(read: Mapping[str, RepoFacts], base: str) -> Iterator[Check]:

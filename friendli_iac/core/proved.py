@@ -6,6 +6,7 @@ from dataclasses import replace
 
 from friendli_iac.core.journal import NOT_APPLIED, Entry
 from friendli_iac.core.state import Applied, Fence, Pin, Resource
+from friendli_iac.resources.artifact import ARTIFACT, MOVED_BY
 from friendli_iac.resources.spec import get_path
 
 
@@ -15,6 +16,8 @@ def verified(resource: Resource, entry: Entry) -> None:
         return
     resource.prior, resource.pending, resource.trial = resource.pending, None, None
     resource.before = None
+    if get_path(resource.prior.spec, ARTIFACT) is not None:  # what others left is not in force
+        resource.mover_ended = 0.0
     _judge(resource, resource.key, entry)
     resource.fence = entry.fence
     if resource.pin and resource.pin.stage == "owed":
@@ -42,6 +45,7 @@ def failed(resource: Resource, entry: Entry) -> None:
             time=entry.time,
             by=entry.by,
             asked=resource.trial.asked,
+            over=_theirs_was_in_force(resource) and not get_path(resource.applied.spec, MOVED_BY),
             earlier=resource.trial.earlier,
         )
     resource.trial = None
@@ -49,12 +53,12 @@ def failed(resource: Resource, entry: Entry) -> None:
     # nothing now, what was sent is what a restart would start: it stays pending.
     if entry.outcome == NOT_APPLIED:
         resource.pending, resource.before = resource.before, None
-        if _theirs_is_in_force(resource):
+        if _theirs_was_in_force(resource):
             resource.fence = Fence(resource.ours_before)
 
 
-def _theirs_is_in_force(resource: Resource) -> bool:
-    """Whether somebody else had made a version before ours, which was dropped."""
+def _theirs_was_in_force(resource: Resource) -> bool:
+    """Whether somebody else had made a version before ours."""
     sent, ours = _version(resource), resource.ours_before
     return sent is not None and ours is not None and sent - 1 > ours
 
@@ -67,9 +71,14 @@ def restored(new: Resource, old: Resource) -> Resource:
 
 
 def _judge(resource: Resource, key: str, entry: Entry) -> None:
-    """Notes what came of our newest version. One that was good once stays so."""
+    """Notes what came of our newest version. One that was good once stays so; where what was
+    started again is another one's, nothing came of ours.
+    """
     # One change may have made two of them: what came of the first was noted before the second.
     for record in [one for one in resource.history if one["key"] == key][-1:]:
+        made, newest = record["version"], resource.fence.version
+        if made is not None and newest is not None and made < newest:
+            return
         if record["version"] is None:  # of a create it was not known when it was sent
             record["version"] = entry.fence.version
         if record["outcome"] != "good":

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 
 from friendli_iac.core.diff import flatten
 from friendli_iac.core.plan import Change, Refusal
@@ -169,14 +169,30 @@ def gone_at_once(
     return found
 
 
-def in_a_circle(addresses: Sequence[str]) -> list[Refusal]:
-    """The refusal for changes that wait for one another."""
+def in_a_circle(
+    addresses: Sequence[str], stops: Mapping[str, Collection[str]] = {}
+) -> list[Refusal]:
+    """The refusal for changes that wait for one another. `stops` has the automations that go before
+    the endpoints that they deploy (`friendli_iac.core.keys.stopped`).
+    """
     if not addresses:
         return []
+    round_ = " → ".join(addresses)
+    if waiting := {by for a in addresses for by in stops.get(a, ()) if by in addresses}:
+        one = min(waiting)
+        return [
+            Refusal(
+                addresses[0],
+                f"these changes wait for one another, for an automation stops before what it "
+                f"deploys is changed: {round_}",
+                f"Disable one of these automations first: say `enabled: false` for {one} as it is "
+                "now, and apply; then make this change and apply, and enable it again.",
+            )
+        ]
     return [
         Refusal(
             addresses[0],
-            "dependsOn goes in a circle: " + " → ".join(addresses),
+            f"dependsOn goes in a circle: {round_}",
             "Take one of these out of metadata.dependsOn.",
         )
     ]

@@ -10,7 +10,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 
 from friendli_iac.core.journal import LOST_KEPT, OVERRIDES_KEPT, RUNS_KEPT, Entry
-from friendli_iac.core.keys import keys_of, left_behind, note_movers
+from friendli_iac.core.keys import keys_of, left_behind
+from friendli_iac.core.movers import note_movers
 from friendli_iac.core.proved import failed, protect, restored, verified
 from friendli_iac.core.routes import doubted, swapped
 from friendli_iac.core.state import Applied, Fence, Lost, Resource, Run, State
@@ -134,7 +135,7 @@ def apply_entry(known: Known, entry: Entry) -> None:
             run.complete, run.plan = True, None
         case _:  # about a resource that is no longer ours
             pass
-    note_movers(state, entry.address)
+    note_movers(state, entry.address, entry.time)
 
 
 def _run(state: State, entry: Entry) -> None:

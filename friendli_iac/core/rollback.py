@@ -7,11 +7,12 @@ from dataclasses import replace
 
 from friendli_iac.core.canonical import same
 from friendli_iac.core.diff import flatten, keep
-from friendli_iac.core.pins import remote
+from friendli_iac.core.moved import is_theirs, moved_since
+from friendli_iac.core.pins import goes_back, remote, tried
 from friendli_iac.core.state import Applied, Pin, Resource, Trial
 from friendli_iac.resources.alternatives import replaced
 from friendli_iac.resources.artifact import ARTIFACT, DIGEST
-from friendli_iac.resources.base import Kind
+from friendli_iac.resources.base import Kind, Observed
 from friendli_iac.resources.spec import (
     Spec,
     copied,
@@ -25,11 +26,11 @@ from friendli_iac.resources.spec import (
 
 
 def good_settings(kind: Kind, prior: Applied, failed: Applied) -> Applied:
-    """The last good settings, with what only we keep as it is wanted now. They are proved as they
-    were proved before, where they were.
+    """The last good settings, with what only we keep as it is wanted now, but for the adapters:
+    those go with the model. They are proved as they were proved before, where they were.
     """
-    sent = keep(kind, prior.spec, lambda leaf: not leaf.local)
-    own = keep(kind, failed.spec, lambda leaf: leaf.local)
+    sent = keep(kind, prior.spec, goes_back)
+    own = keep(kind, failed.spec, lambda leaf: not goes_back(leaf))
     if "rollout" in own and "probe" in prior.spec.get("rollout", {}):
         own["rollout"] = {**own["rollout"], "probe": prior.spec["rollout"]["probe"]}
     own.pop("versionComment", None)  # it is about the version that failed
@@ -62,6 +63,21 @@ def _decides(kind: Kind, path: str, known: Mapping[str, object]) -> bool:
     return block is not None and block.REQUIRED and not replaced(kind.model, path, known)
 
 
+def restorable(
+    kind: Kind, resource: Resource, observed: Observed, goal: Applied, tries: Trial | None
+) -> bool:
+    """Whether what was there before can be sent again, and would help: not where what does not
+    serve was rolled out by others, who are meant to.
+    """
+    if tries is None:
+        return True
+    rolled_out = moved_since(resource, observed) or is_theirs(kind, resource.applied.spec)
+    if observed.health == "failed" and kind.moved_by(goal.spec) and rolled_out:
+        return False
+    good = good_settings(kind, resource.prior, goal).spec if resource.prior else {}
+    return not lost_values(kind, good, tries)
+
+
 def same_settings(kind: Kind, one: Spec, other: Spec) -> bool:
     """Whether two specifications send the same."""
     return same(remote(kind, one), remote(kind, other))
@@ -71,5 +87,5 @@ def left_out(kind: Kind, pin: Pin, resource: Resource) -> list[str]:
     """What was new in the version that failed. The API documents no way to take a setting back, and
     not whether one that is left out goes.
     """
-    sent = remote(kind, resource.applied.spec)
-    return [path for path in pin.bad if path not in sent]
+    there = tried(kind, resource.applied.spec)
+    return [path for path in pin.bad if path not in there]

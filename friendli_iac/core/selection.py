@@ -7,6 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from friendli_iac.core.scene import Wish
 from friendli_iac.core.state import State
 from friendli_iac.errors import UsageError, did_you_mean
+from friendli_iac.resources import check_resource
 
 
 def select(
@@ -61,6 +62,7 @@ def _with_companions(
     queue = []
     for target in targets:
         if target not in everything:
+            check_resource(target, "Nothing was sent.")
             raise UsageError(
                 f"there is no {target} in the manifests or in state",
                 safe="Nothing was sent.",

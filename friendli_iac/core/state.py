@@ -66,7 +66,8 @@ class Pin:
     """Values that failed, and are not to be sent again until the manifest says others. Those that
     failed `earlier` are lifted for themselves.
 
-    `loose`: a path that the manifest leaves out does not lift it. `story` is for people.
+    `loose`: a path that the manifest leaves out does not lift it. `story` is for people. `over`:
+    somebody else had made the version before, and what that had is not known.
     """
 
     bad: dict[str, Any]
@@ -79,6 +80,7 @@ class Pin:
     by: str = ""
     asked: dict[str, str] = field(default_factory=dict)
     loose: bool = False
+    over: bool = False
     earlier: Pin | None = None
 
     @classmethod
@@ -111,7 +113,8 @@ class Resource:
     `routes` is what was last seen of what requests call beside its id, and `routes_at` the version
     that it was seen of. `history`
     lists the versions that we made, oldest first: `{version, spec, asked, time, by, commit, key,
-    outcome}`.
+    outcome}`. `mover_ended` is when the automation ended that rolled its versions out, in seconds
+    since 1970; 0 without one, and once an artifact of ours was proved again.
     """
 
     id: str
@@ -134,6 +137,7 @@ class Resource:
     records: int = 0
     routes: dict[str, Seen] = field(default_factory=dict)
     routes_at: int | None = None
+    mover_ended: float = 0.0
 
     @property
     def replaces(self) -> bool:

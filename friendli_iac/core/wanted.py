@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from friendli_iac.core.diff import FieldChange, keep
-from friendli_iac.core.pins import HOLDS_ALL, held_off, hold, in_force
+from friendli_iac.core.pins import HOLDS_ALL, goes_back, held_off, hold, in_force
 from friendli_iac.core.plan import Hold
 from friendli_iac.core.rollback import good_settings
 from friendli_iac.core.scene import Scene, Wish
@@ -57,16 +57,8 @@ def _owed(kind: Kind, pin: Pin, resource: Resource, wanted: Spec) -> Spec:
     if pin.key and resource.prior:
         return good_settings(kind, resource.prior, Applied(wanted)).spec
     # Set by hand: what served last is just what is taken back.
-    return _with_own(kind, held_off(pin, resource.applied.spec), wanted)
-
-
-def _with_own(kind: Kind, sent: Spec, own: Spec) -> Spec:
-    """What of `sent` is sent, with what only we keep as `own` has it."""
-    return overlay(
-        kind.model,
-        keep(kind, sent, lambda leaf: not leaf.local),
-        keep(kind, own, lambda leaf: leaf.local),
-    )
+    back = keep(kind, held_off(pin, resource.applied.spec), goes_back)
+    return overlay(kind.model, back, keep(kind, wanted, lambda leaf: not goes_back(leaf)))
 
 
 def believed(
@@ -113,4 +105,5 @@ def at_rest(
     later = [field.path for field in fields if not field.local]
     notes = (f"sent when it runs again: {', '.join(later)}",) if later else ()
     local = tuple(field for field in fields if field.local)
-    return _with_own(kind, applied.spec, target), local, notes
+    sent = keep(kind, applied.spec, lambda leaf: not leaf.local)
+    return overlay(kind.model, sent, keep(kind, target, lambda leaf: leaf.local)), local, notes

@@ -13,6 +13,7 @@ from friendli_iac.core.preflight import REPO, REVISION, is_commit
 from friendli_iac.resources import KINDS
 from friendli_iac.resources.artifact import ARTIFACT
 from friendli_iac.resources.base import NEW_VERSION, Address
+from friendli_iac.resources.rollout import Rollout
 from friendli_iac.resources.spec import get_path
 
 if TYPE_CHECKING:
@@ -50,8 +51,14 @@ def _clients(change: Change) -> Iterator[str]:
 
 def _version(change: Change) -> Iterator[str]:
     """What is not certain of a new version."""
-    if any(field.unknown for field in change.fields):
-        yield "this overwrites a version that somebody else made, which cannot be read in full"
+    unknown = {field.path for field in change.fields if field.unknown}
+    if unknown:
+        over = "this overwrites a version that somebody else made, which cannot be read in full"
+        if unknown == {ARTIFACT}:
+            over = "this overwrites an artifact that was rolled out beside us, which cannot be read"
+        spec = change.after.spec if change.after else {}
+        back = change.action == "update" and change.restorable and Rollout.of(spec).rolls_back
+        yield f"{over}; if ours does not serve, what we sent last comes back" if back else over
     if change.unpins:
         yield "its pin is lifted: nothing holds off any more what failed before"
     if change.action != "update" or not set(NEW_VERSION).intersection(change.steps):

@@ -27,7 +27,7 @@ Action = Callable[[Control, str, Json], Any]
 _WANDB = {
     "add_raw_automation", "add_team", "add_webhook", "automations", "edit_automation",
     "edit_webhook", "log", "move_alias", "remove_alias", "remove_automation", "remove_webhook",
-    "seed", "set_secret", "tag", "versions", "webhooks",
+    "seed", "set_secret", "tag", "uploading", "versions", "webhooks",
 }  # fmt: skip
 """The methods of `WandbControl` that can be called from outside."""
 

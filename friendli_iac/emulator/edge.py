@@ -9,7 +9,7 @@ from typing import Any
 from .app import STALENESS_KEY
 from .control_app import PREFIX as CONTROL_PREFIX
 from .faults import Fault, Faults, When
-from .requestlog import RequestLog
+from .requestlog import RequestLog, response_key
 from .service import Service, Staleness
 
 Scope = MutableMapping[str, Any]
@@ -74,14 +74,20 @@ class Edge:
                 scope[STALENESS_KEY] = Staleness(fault.seconds, fault.newest)
         if latency := self._service.options.latency_ms:
             await asyncio.sleep(latency / 1000)
-        instead = await self._suffer("before", scope, seq, faults)
+        instead = await self._suffer("before", scope, body, seq, faults)
         if instead is not None:
             return instead
         answer = await _run(self._api, scope, body)
-        return await self._suffer("after", scope, seq, faults, answer) or answer
+        return await self._suffer("after", scope, body, seq, faults, answer) or answer
 
     async def _suffer(
-        self, when: When, scope: Scope, seq: int, faults: list[Fault], answer: Answer | None = None
+        self,
+        when: When,
+        scope: Scope,
+        body: bytes,
+        seq: int,
+        faults: list[Fault],
+        answer: Answer | None = None,
     ) -> Answer | None:
         """Let the faults of this moment happen; what they leave of the answer, or put for it."""
         for fault in faults:
@@ -95,9 +101,19 @@ class Edge:
                 raise _Dropped
             elif fault.action is not None:
                 fault.action()
+            elif fault.kind == "graphql":
+                answer = _graphql_error(str(fault.body or ""), response_key(body))
             elif fault.kind != "stale_list":
                 answer = _spoiled(fault, answer)
         return answer
+
+
+def _graphql_error(code: str, key: str) -> Answer:
+    """How a resolver fails: the field at `key` is null, whatever it has done by then."""
+    more = {"extensions": {"code": code}} if code else {}
+    error = {"message": "injected fault", "path": [key], **more}
+    said = json.dumps({"errors": [error], "data": {key: None}}).encode()
+    return Answer(200, [(b"content-type", b"application/json")], said)
 
 
 def _spoiled(fault: Fault, answer: Answer | None) -> Answer:

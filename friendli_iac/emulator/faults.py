@@ -7,7 +7,9 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, fields
 from typing import Any, Literal, TypedDict, get_args
 
-Kind = Literal["status", "drop", "latency", "truncate", "html", "stale_list", "hold", "call"]
+Kind = Literal[
+    "status", "drop", "latency", "truncate", "html", "graphql", "stale_list", "hold", "call"
+]
 When = Literal["before", "after"]
 
 
@@ -37,6 +39,7 @@ class Fault:
     - `latency`: wait `seconds` (real ones)
     - `truncate`: a 200 whose JSON stops half-way
     - `html`: a 200 with a page of HTML
+    - `graphql`: a 200 of GraphQL that has no result, and an error with the code `body`, or none
     - `stale_list`: the list hides what was created in the last `seconds` (on the emulator's clock),
       or the `newest` endpoints
     - `hold`: wait until released

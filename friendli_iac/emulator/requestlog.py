@@ -12,7 +12,7 @@ from .model import Json
 
 _LOGGED_HEADERS = ("content-type", "idempotency-key", "user-agent", "x-friendli-team")
 _CAPACITY = 100_000
-_OPERATION = re.compile(r"\s*(query|mutation)?[^{]*\{\s*(?:\w+\s*:\s*)?(\w+)")
+_OPERATION = re.compile(r"\s*(query|mutation)?[^{]*\{\s*(?:(\w+)\s*:\s*)?(\w+)")
 
 
 class RequestLog:
@@ -61,6 +61,12 @@ class RequestLog:
             self._entries.clear()
 
 
+def response_key(body: bytes) -> str:
+    """Where the answer to a GraphQL request has its first field: at its alias, if it has one."""
+    found = _matched(_parsed(body))
+    return (found[2] or found[3]) if found else "result"
+
+
 def _parsed(body: bytes) -> Any:
     if not body:
         return None
@@ -72,6 +78,10 @@ def _parsed(body: bytes) -> Any:
 
 def _operation(body: Any) -> str:
     """Of the first operation of a document that begins with one, as those of all our clients do."""
+    found = _matched(body)
+    return f"{found[1] or 'query'} {found[3]}" if found else "query"
+
+
+def _matched(body: Any) -> re.Match[str] | None:
     query = body.get("query") if isinstance(body, dict) else None
-    found = _OPERATION.match(query) if isinstance(query, str) else None
-    return f"{found[1] or 'query'} {found[2]}" if found else "query"
+    return _OPERATION.match(query) if isinstance(query, str) else None

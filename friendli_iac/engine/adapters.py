@@ -13,7 +13,7 @@ from friendli_iac.clients.hub import Hub, Wanted
 from friendli_iac.clients.hub_adapters import folder_facts
 from friendli_iac.core.preflight import REPO, REVISION, Check, RepoFacts, is_commit, number_format
 from friendli_iac.core.preflight_adapters import judge_adapters
-from friendli_iac.core.scene import Wish
+from friendli_iac.core.scene import Scene, Wish
 from friendli_iac.core.state import State
 from friendli_iac.engine.linking import with_spec
 from friendli_iac.errors import Refused
@@ -35,11 +35,7 @@ class AdaptersSent:
     field: AdapterField | None = None
 
     def __call__(
-        self,
-        wishes: dict[str, Wish],
-        state: State,
-        chosen: Collection[str],
-        replaced: Collection[str],
+        self, wishes: dict[str, Wish], scene: Scene, chosen: Collection[str]
     ) -> dict[str, Wish]:
         if self.field is None:
             return wishes

@@ -10,10 +10,12 @@ from typing import Any
 from friendli_iac.core.plan import Change, Plan, Refusal
 from friendli_iac.core.scene import Wish
 from friendli_iac.core.state import State
+from friendli_iac.engine.payloads import as_asked, outdated
 from friendli_iac.resources import KINDS
 from friendli_iac.resources.advice import NOTHING, Advice
 from friendli_iac.resources.base import Address, Observed
 
+CHANGED = ("create", "update", "replace")  # what gives a resource other settings
 AT_A_TIME = 8  # questions to W&B
 
 
@@ -29,7 +31,11 @@ def advised(
     """
     gone = {change.address for change in plan.changes if change.action == "delete"}
     every = {a: r.applied.spec for a, r in state.resources.items() if a not in gone}
-    every |= {address: wish.spec for address, wish in wanted.items()}
+    after = every | {c.address: c.after.spec for c in plan.changes if c.after}
+    changed = [c.address for c in plan.changes if c.action in CHANGED]
+    taken_back = outdated(after, changed)
+    every |= {a: as_asked(r.applied) for a, r in state.resources.items() if a in every}
+    every |= {address: as_asked(wish) for address, wish in wanted.items()}
     ours = {resource.id for resource in state.resources.values()}
 
     def advice(change: Change) -> Advice:
@@ -46,6 +52,7 @@ def advised(
             resource.routes if resource and action not in ("create", "replace") else {},
         )
         doubts = kind.lint(api, change.address, target, every, ours) if change.after else ()
+        doubts = (*doubts, *(told for address, told in taken_back if address == change.address))
         return told.with_(Advice(warnings=doubts)) if doubts else told
 
     pending = [change for change in plan.changes if change.action != "no-op"]

@@ -11,10 +11,11 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from typing import Protocol
 
-from friendli_iac.core.keys import key_of, movers
+from friendli_iac.core.keys import key_of
 from friendli_iac.core.moved import stands_still
+from friendli_iac.core.movers import mover, movers
 from friendli_iac.core.plan import Change, Plan, Refusal
-from friendli_iac.core.scene import Wish
+from friendli_iac.core.scene import Scene, Wish
 from friendli_iac.core.state import Applied, Fence, Resource, Run, State
 from friendli_iac.engine.linking import with_spec
 from friendli_iac.errors import ApiError, NotFound, StalePlan
@@ -56,6 +57,7 @@ class _Look:
     mover: str
     resource: Resource | None
     rests: bool = False
+    listens: str = ""  # what sets that automation off, in words
 
     @property
     def applied(self) -> Applied:
@@ -79,12 +81,9 @@ class ArtifactLink:
     _looks: dict[str, _Look] = field(default_factory=dict)  # of the plan in hand, by address
 
     def __call__(
-        self,
-        wishes: dict[str, Wish],
-        state: State,
-        chosen: Collection[str],
-        replaced: Collection[str],
+        self, wishes: dict[str, Wish], scene: Scene, chosen: Collection[str]
     ) -> dict[str, Wish]:
+        state = scene.state
         written = {
             address: ArtifactName.parse(text)
             for address in chosen
@@ -98,15 +97,17 @@ class ArtifactLink:
         self._looks = {}
         for address, name in written.items():
             rests = KINDS[Address.parse(address).kind].idle(wishes[address].spec)
-            mover, resource = moved_by.get(address, ""), state.resources.get(address)
-            look = _Look(name, answers.get(name), mover, resource, rests)
+            answer, resource = answers.get(name), state.resources.get(address)
+            exact = answer.name if isinstance(answer, ArtifactVersion) else name
+            by = mover(state, address, moved_by.get(address, ()), str(name), str(exact))
+            look = _Look(name, answer, by, resource, rests, _listens(by, wishes, state))
             self._looks[address] = look
-            again = address in replaced
+            again = address in scene.replace
             key = key_of(state, address, wishes[address].spec, again=again)
             linked[address] = _locked(wishes[address], look, key)
         return linked
 
-    def told(self, plan: Plan) -> Plan:
+    def told(self, state: State, plan: Plan) -> Plan:
         """`plan` with what is known of each artifact, and a refusal for what means nothing. Raises
         ApiError where W&B could not be asked, and more than what was applied is needed.
         """
@@ -142,10 +143,10 @@ class ArtifactLink:
         looks = {}
         for address, observed in live.items():
             applied = state.resources[address].applied
-            mover, asked = get_path(applied.spec, MOVED_BY), applied.asked.get(ARTIFACT)
-            if observed is not None and mover and asked:
+            by, asked = get_path(applied.spec, MOVED_BY), applied.asked.get(ARTIFACT)
+            if observed is not None and by and asked:
                 written = ArtifactName.parse(asked)
-                looks[address] = _Look(written, None, mover, state.resources[address])
+                looks[address] = _Look(written, None, by, state.resources[address])
         answers = self._ask(look.written for look in looks.values())
         found = {}
         for address, look in looks.items():
@@ -266,4 +267,12 @@ def _note(look: _Look, now: ArtifactVersion, *, deploys: bool) -> str:
     sent = get_path(look.applied.spec, ARTIFACT)
     if deploys or sent in (None, str(now.name)):
         return story
-    return f"{story}; what we sent last is {ArtifactName.parse(sent).at}"
+    listens = f"; {look.mover} listens to {look.listens}" if look.mover else ""
+    return f"{story}; what we sent last is {ArtifactName.parse(sent).at}{listens}"
+
+
+def _listens(mover: str, wishes: Mapping[str, Wish], state: State) -> str:
+    """What sets the automation `mover` off, such as `aliasAdded ^production$`."""
+    known = wishes.get(mover) or (state.resources[mover].applied if mover else None)
+    trigger = known.spec.get("trigger", {}) if known else {}
+    return ", ".join(key if said is True else f"{key} {said}" for key, said in trigger.items())

@@ -19,7 +19,7 @@ from friendli_iac.resources.base import Address, Kind, Observed
 
 @dataclass
 class Asking:
-    """One look at the routes. `notes` say what was not asked, and why."""
+    """One look at the routes. `notes` say what was not told, and why."""
 
     apis: Mapping[str, Any]
     state: State
@@ -85,7 +85,7 @@ class Asking:
         self._asked[address] = asked
         if asked.why:
             left = [name for name in names if name not in asked.seen]
-            self.notes.append(f"{address}: not asked for {', '.join(left)}: {asked.why}")
+            self.notes.append(f"{address}: not told of {', '.join(left)}: {asked.why}")
         return tuple(_differing(kind, resource, asked))
 
 

@@ -27,6 +27,7 @@ from friendli_iac.engine.guards import (
 )
 from friendli_iac.engine.linking import Linker
 from friendli_iac.engine.observe import Observer
+from friendli_iac.engine.payloads import outdated
 from friendli_iac.engine.planning import Selection, Wishes, make_plan, with_way_out
 from friendli_iac.engine.preflight import Preflight
 from friendli_iac.engine.report import ApplyOptions, Report
@@ -244,6 +245,9 @@ class Engine:
                 no_wait=options.no_wait,
                 approved=bool(approved),
             )
+            now = {a: r.applied.spec for a, r in context.known.state.resources.items()}
+            told = outdated(now, [one.address for one in outcomes if one.touched])
+            notices = (*notices, *(sentence for _, sentence in told))
             report = Report(plan, tuple(outcomes), settled, notices)
             try:
                 self._learn_team(context, outcomes)

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any, NoReturn
 
 from friendli_iac.core.journal import RUNS_KEPT
-from friendli_iac.core.keys import deployers, refired
+from friendli_iac.core.keys import deployers, refired, taken_since
 from friendli_iac.core.moved import is_fenced
 from friendli_iac.core.plan import Change, Plan
 from friendli_iac.core.planfile import has_expired
@@ -94,6 +94,7 @@ def check_state(state: State, plan: Plan, *, api: str, team: str, now: float) ->
         for change in plan.pending_changes
         if not _fits(state.resources.get(change.address), change, run)
     ]
+    moved += taken_since(state, plan.serial, plan.pending_changes)
     if moved:
         raise StalePlan(moved)
 
@@ -121,14 +122,15 @@ def _fits(resource: Resource | None, change: Change, run: Run | None) -> bool:
 
 def check_live(state: State, plan: Plan, apis: Mapping[str, Any], parallelism: int) -> None:
     """StalePlan when a resource that a saved plan touches was changed since, by anybody."""
-    touched = [change for change in _untouched(state, plan) if change.id]
+    todo = _untouched(state, plan)
+    touched = [change for change in todo if change.id]
     addresses = [change.address for change in touched]
-    by = {address for some in deployers(state, touched).values() for address in some}
+    by = {address for some in deployers(state, todo).values() for address in some}
     with Observer(state, apis, parallelism) as observer:
         observer.add_versions(list(observer.observe(addresses)))
         list(observer.observe(by - observer.live.keys()))
         moved = [sentence for change in touched if (sentence := _moved(state, change, observer))]
-        moved += [f"{one.address}: {one.message}" for one in refired(state, observer.live, touched)]
+        moved += [f"{one.address}: {one.message}" for one in refired(state, observer.live, todo)]
     if moved:
         raise StalePlan(moved)
 

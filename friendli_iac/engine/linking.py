@@ -11,7 +11,7 @@ from dataclasses import dataclass, field, replace
 from typing import Protocol
 
 from friendli_iac.core.plan import Plan
-from friendli_iac.core.scene import Wish
+from friendli_iac.core.scene import Scene, Wish
 from friendli_iac.core.state import State
 from friendli_iac.resources.base import Address, Observed
 from friendli_iac.resources.spec import Spec
@@ -62,7 +62,7 @@ def with_spec(
 class Watch(Protocol):
     """What a link has to say of the plan that comes of it, and just before that is applied."""
 
-    def told(self, plan: Plan) -> Plan: ...
+    def told(self, state: State, plan: Plan) -> Plan: ...
     def check(self, state: State, plan: Plan) -> None: ...
     def missed(self, state: State, live: Mapping[str, Observed | None]) -> dict[str, str]: ...
 
@@ -71,11 +71,7 @@ class Link(Protocol):
     """One thing that follows from the manifests together."""
 
     def __call__(
-        self,
-        wishes: dict[str, Wish],
-        state: State,
-        chosen: Collection[str],
-        replaced: Collection[str],
+        self, wishes: dict[str, Wish], scene: Scene, chosen: Collection[str]
     ) -> dict[str, Wish]: ...
 
 
@@ -89,24 +85,20 @@ class Linker:
     watches: tuple[Watch, ...] = ()
 
     def linked(
-        self,
-        wishes: Mapping[str, Wish],
-        state: State,
-        chosen: Collection[str],
-        replaced: Collection[str],
+        self, wishes: Mapping[str, Wish], scene: Scene, chosen: Collection[str]
     ) -> dict[str, Wish]:
         """`wishes` with all that follows from the others. `chosen` are the addresses that the plan
-        is about, and `replaced` those that are to be made anew.
+        is about.
         """
         found = dict(wishes)
         for link in self.links:
-            found = link(found, state, chosen, replaced)
+            found = link(found, scene, chosen)
         return found
 
-    def told(self, plan: Plan) -> Plan:
+    def told(self, state: State, plan: Plan) -> Plan:
         """`plan` with what those have to say that watch."""
         for watch in self.watches:
-            plan = watch.told(plan)
+            plan = watch.told(state, plan)
         return plan
 
     def missed(self, state: State, live: Mapping[str, Observed | None]) -> dict[str, str]:

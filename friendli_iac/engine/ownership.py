@@ -11,7 +11,7 @@ from pydantic import ValidationError
 from friendli_iac.core.journal import Entry
 from friendli_iac.core.replay import Known
 from friendli_iac.core.scene import Wish
-from friendli_iac.core.state import Applied, Fence
+from friendli_iac.core.state import Applied, Fence, Resource
 from friendli_iac.engine.engine import Engine
 from friendli_iac.engine.report import ApplyOptions
 from friendli_iac.errors import NotFound, Refused, UsageError
@@ -27,11 +27,13 @@ from friendli_iac.resources.spec import Spec, get_path, leaves, overlay, parse_v
 class Imported:
     """What an import took in. `presumed` and `unknown` are paths of write-only fields: those that
     nobody said and that have a default, and those that the manifest declares and nobody knows.
+    `needed` are those that never change, without which nothing can be sent, and that nobody said.
     """
 
     observed: Observed
     presumed: tuple[str, ...]
     unknown: tuple[str, ...]
+    needed: tuple[str, ...]
 
 
 def adopt(
@@ -85,12 +87,20 @@ def adopt(
         context.write(adoption(context, address, observed, version, spec, wish, ours))
         known.state.team = known.state.team or observed.team or ""
         context.commit()
+    wanted: Spec = wish.spec if wish else {}
     unsaid = [p for p in marks if marks[p].write_only and get_path(said, p) is None]
+    unknown = [p for p in unsaid if get_path(spec, p) is None]
     return Imported(
         observed,
         presumed=tuple(p for p in unsaid if get_path(spec, p) is not None),
-        unknown=tuple(
-            p for p in unsaid if get_path(spec, p) is None and wish and get_path(wish.spec, p)
+        unknown=tuple(p for p in unknown if not marks[p].immutable and get_path(wanted, p)),
+        # The first word of a manifest on what never changes is believed, and not sent.
+        needed=tuple(
+            p
+            for p in unknown
+            if marks[p].immutable
+            and get_path(wanted, p) is None
+            and get_path(wanted, p.rpartition(".")[0]) is not None
         ),
     )
 
@@ -138,8 +148,10 @@ def _check_open(known: Known, safe: str, *addresses: Address) -> None:
             )
 
 
-def forget(engine: Engine, addresses: Sequence[str]) -> None:
-    """Removes addresses from state; the resources themselves stay as they are."""
+def forget(engine: Engine, addresses: Sequence[str]) -> dict[str, Resource]:
+    """Removes addresses from state; the resources themselves stay as they are. What was there, by
+    address.
+    """
     with engine.backend.lock("state forget", engine.environ, 0):
         known, _ = engine.known()
         open_now = {begun.address for begun in known.open.values()}
@@ -147,9 +159,11 @@ def forget(engine: Engine, addresses: Sequence[str]) -> None:
             if address not in known.state.resources and address not in open_now:
                 raise _unknown(address)
         context = engine.context(known, ApplyOptions())
+        forgotten = {a: one for a in addresses if (one := known.state.resources.get(a))}
         for address in addresses:
             context.write(Entry("forget", context.clock.now(), address=address, by=context.by))
         context.commit()
+    return forgotten
 
 
 def move(engine: Engine, old: Address, new: Address) -> str:

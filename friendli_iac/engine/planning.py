@@ -89,11 +89,6 @@ def make_plan(
     wanted = {str(address): wish for address, wish in read_wishes().items()}
     chosen = sorted(_chosen(state, wanted, selection))
     as_written, preflight, linker = wanted, preflight or Preflight(), linker or Linker()
-    if not selection.rollbacks:  # a version from before is exact as it is
-        wanted = preflight.lock(wanted, state, chosen)
-        wanted = linker.linked(wanted, state, chosen, frozenset(selection.replace))
-    kinds = {a: KINDS[Address.parse(a).kind] for a in chosen if a in wanted}
-    places = {(kind.name, kind.place(wanted[a].spec)) for a, kind in kinds.items()}
     scene = Scene(
         state,
         now=now,
@@ -103,6 +98,11 @@ def make_plan(
         open={begun.address: begun.step for begun in known.open.values()},
         prices=prices,
     )
+    if not selection.rollbacks:  # a version from before is exact as it is
+        wanted = preflight.lock(wanted, state, chosen)
+        wanted = linker.linked(wanted, scene, chosen)
+    kinds = {a: KINDS[Address.parse(a).kind] for a in chosen if a in wanted}
+    places = {(kind.name, kind.place(wanted[a].spec)) for a, kind in kinds.items()}
 
     def decided(scene: Scene, addresses: Iterable[str]) -> dict[str, Decision]:
         return {
@@ -130,7 +130,8 @@ def make_plan(
     made = assemble(
         scene, decisions.values(), live=observer.live, listed=observer.listed, blank=blank
     )
-    made = linker.told(advised(made, state, observer.live, observer.apis, wanted))
+    made = advised(made, state, observer.live, observer.apis, wanted)
+    made = linker.told(state, made)
     made = replace(
         made if selection.rollbacks else preflight.checked(made),
         # With -f, what the files said cannot be told from the project later on.

@@ -11,8 +11,7 @@ from typing import Any, Protocol
 
 from friendli_iac.core.plan import Change, Plan
 from friendli_iac.core.preview import Preview, firings
-from friendli_iac.core.scene import Wish
-from friendli_iac.core.state import State
+from friendli_iac.core.scene import Scene, Wish
 from friendli_iac.engine.engine import Engine
 from friendli_iac.engine.linking import with_spec
 from friendli_iac.engine.payloads import deploy_payload
@@ -54,7 +53,7 @@ def preview(
     leaves = next((version for version in versions if alias in version.aliases), None)
     known, _ = engine.known()
     wanted = {str(address): wish for address, wish in wishes.items()}
-    linked = engine.linker.linked(wanted, known.state, sorted(wanted), ())
+    linked = engine.linker.linked(wanted, Scene(known.state), sorted(wanted))
     specs = {address: wish.spec for address, wish in linked.items()}
     nodes = wandb.automations(path.partition("/")[0], fresh=True)
     fired = tuple(firings(known.state, specs, nodes, comes, alias, engine.environment))
@@ -75,7 +74,7 @@ def payload(engine: Engine, wishes: Wishes, address: str) -> dict[str, Any]:
     """
     known, _ = engine.known()
     wanted = {str(one): wish for one, wish in wishes.items()}
-    linked = engine.linker.linked(wanted, known.state, sorted(wanted), ())
+    linked = engine.linker.linked(wanted, Scene(known.state), sorted(wanted))
     spec = linked[address].spec
     if "trigger" in spec and "payload" in spec:
         found: dict[str, Any] = spec["payload"]
@@ -83,7 +82,7 @@ def payload(engine: Engine, wishes: Wishes, address: str) -> dict[str, Any]:
     elif get_path(spec, ARTIFACT):
         deployed = address
         name = Address.parse(address).name
-        found = deploy_payload(address, name, linked, known.state)
+        found = deploy_payload(address, name, linked, Scene(known.state))
     else:
         raise UsageError(
             f"{address} has no payload: it is no automation, and no endpoint from an artifact",
@@ -138,7 +137,7 @@ def _without_ownership(change: Change) -> Change:
 
 
 def _nobodys(
-    wishes: dict[str, Wish], state: State, chosen: Collection[str], replaced: Collection[str]
+    wishes: dict[str, Wish], scene: Scene, chosen: Collection[str]
 ) -> dict[str, Wish]:
     """A link: no automation moves what is chosen, so that the plan shows what one would do."""
     found = dict(wishes)

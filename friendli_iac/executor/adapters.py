@@ -29,13 +29,15 @@ NO_VERSION = Fence()
 @dataclass
 class Asked:
     """What was `seen`, by route. `why` says why the others are not in it; `asleep`: for they would
-    have woken it. `passes`: to ask again may help.
+    have woken it. `passes`: to ask again may help. `denied`: the token may not ask, which says
+    nothing about what serves.
     """
 
     seen: dict[str, Seen] = field(default_factory=dict)
     why: str = ""
     asleep: bool = False
     passes: bool = False
+    denied: AuthError | None = None
 
     @property
     def missing(self) -> list[str]:
@@ -44,9 +46,7 @@ class Asked:
 
 
 def ask(kind: Kind, api: Any, names: Sequence[str], see: Callable[[], Observed | None]) -> Asked:
-    """Asks each of `names` once, and looks before each whether it sleeps. AuthError where the token
-    may not ask: that says nothing about what serves.
-    """
+    """Asks each of `names` once, and looks before each whether it sleeps."""
     asked = Asked()
     control = [NOBODY] if names else []
     for name in (*control, *names):
@@ -58,10 +58,9 @@ def ask(kind: Kind, api: Any, names: Sequence[str], see: Callable[[], Observed |
             return asked
         try:
             there = kind.answers(api, observed.id, name, TIMEOUT)
-        except AuthError:
-            raise
         except ApiError as error:
             asked.why, asked.passes = str(error), isinstance(error, Unreachable)
+            asked.denied = error if isinstance(error, AuthError) else None
             return asked
         if name == NOBODY and there:
             asked.why = "it answers for a route that nobody attached, too"
@@ -72,7 +71,9 @@ def ask(kind: Kind, api: Any, names: Sequence[str], see: Callable[[], Observed |
 
 
 def ask_until_told(context: Context, address: str, names: Sequence[str]) -> Asked:
-    """`ask`, and again where an answer was lost; what is on its way is waited for."""
+    """`ask`, and again where an answer was lost; what is on its way is waited for. AuthError where
+    the token may not ask.
+    """
     kind, api = context.kind_of(address)
     quiet: set[Health] = {"served", "failed", "ending", "stopped"}
 
@@ -87,6 +88,8 @@ def ask_until_told(context: Context, address: str, names: Sequence[str]) -> Aske
         context.tell("note", address, f"asked {attempt}/{ATTEMPTS}: {asked.why}")
         context.pause(PAUSE * 2 ** (attempt - 1))
         asked = ask(kind, api, names, see)
+    if asked.denied:
+        raise asked.denied
     return asked
 
 
@@ -207,7 +210,7 @@ def _made_by_hand(change: Change, resource: Resource, version: int | None) -> Fe
     version where there is none, or another one has come since it was planned.
     """
     ours, planned = resource.fence.version, change.fence
-    if ours is None or version is None or version <= ours or resource.pending:
+    if ours is None or version is None or version <= ours:
         return NO_VERSION
     return planned if planned.version == version else NO_VERSION
 

@@ -23,7 +23,7 @@ from friendli_iac.errors import (
     Unreachable,
 )
 from friendli_iac.executor.context import Context
-from friendli_iac.executor.look import look, wait_for
+from friendli_iac.executor.look import look, unread, wait_for
 from friendli_iac.executor.settle import locate, mark_first_version, resolve
 from friendli_iac.executor.versions import in_force, of_another, on_trial
 from friendli_iac.resources.base import NEW_VERSION, Observed, Step, place_of
@@ -232,7 +232,7 @@ def _look(
         elif change.status == "" and step in NEW_VERSION and ready.health != "served":
             moved.append(f"{change.address} is {ready.status}, and the plan did not read it")
         elif change.status == "" and seen_digest(kind, ready) != change.seen:
-            moved.append(f"{change.address} is not as state has it, and the plan did not read it")
+            moved.append(unread(kind, resource, ready, change.address))
         # Planned while a version was on its way, the readable fields were still those from before.
         elif change.status and kind.health(change.status) == "changing":
             pass

@@ -12,6 +12,7 @@ from typing import NoReturn
 from friendli_iac.core.canonical import digest
 from friendli_iac.core.diff import changed_paths
 from friendli_iac.core.journal import NOT_APPLIED, Entry
+from friendli_iac.core.moved import is_theirs
 from friendli_iac.core.plan import Change
 from friendli_iac.core.planner import seen_digest
 from friendli_iac.core.rollback import good_settings, left_out, lost_values, same_settings
@@ -26,6 +27,7 @@ from friendli_iac.executor.verdicts import (
     halted,
     kept,
     not_ours,
+    not_ours_to_take_back,
     remedy,
     rolled_back,
     stuck,
@@ -67,11 +69,11 @@ def prove(context: Context, change: Change, *, version_needed: bool, recovering:
                 why = f"{failure.why}; this passes as a rule: {retries}/{RETRIES} again"
                 _restart(context, change, failure, why)
                 continue
-            _heal(context, change, failure)
+            _heal(context, change, failure, recovering=recovering)
         pin = context.known.state.resources[change.address].pin
         if rolling_back and pin and pin.key:  # one without was set by hand: it did what was asked
             kind, _ = context.kind_of(change.address)
-            raise rolled_back(pin, served, left_out(kind, pin, resource))
+            raise rolled_back(pin, served, resource, left_out(kind, pin, resource))
         return served
 
 
@@ -104,7 +106,7 @@ def _follow_up(
     )
 
 
-def _heal(context: Context, change: Change, failure: Failure) -> NoReturn:
+def _heal(context: Context, change: Change, failure: Failure, *, recovering: bool) -> NoReturn:
     address = change.address
     kind, _ = context.kind_of(address)
     resource = context.known.state.resources[address]
@@ -130,6 +132,9 @@ def _heal(context: Context, change: Change, failure: Failure) -> NoReturn:
         _end(context, change, failure, rollout)
     if late:  # an update on its way cannot be called off
         raise timed_out(context, address, failure.why)
+    if recovering and is_theirs(kind, pending.spec):
+        _write(context, address, failure, None)
+        raise not_ours_to_take_back(kind, resource, failure, context.prices)
     good = good_settings(kind, resource.prior, pending)
     lost = lost_values(kind, good.spec, resource.trial)
     if lost:
@@ -144,7 +149,9 @@ def _heal(context: Context, change: Change, failure: Failure) -> NoReturn:
 def _roll_back(context: Context, change: Change, failure: Failure, good: Applied) -> NoReturn:
     address = change.address
     kind, _ = context.kind_of(address)
-    context.tell("note", address, f"{failure.why}; rolling back to the last good settings")
+    pin = context.known.state.resources[address].pin
+    what = "what we sent last" if pin and pin.over else "the last good settings"
+    context.tell("note", address, f"{failure.why}; rolling back to {what}")
     back = _follow_up(context, change, "rollback", failure, good)
     sent = context.known.state.resources[address].applied.spec
     steps = kind.steps("update", failure.observed, good.spec, changed_paths(kind, sent, good.spec))

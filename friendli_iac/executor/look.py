@@ -5,6 +5,9 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any
 
+from friendli_iac.core.canonical import same
+from friendli_iac.core.diff import readable
+from friendli_iac.core.state import Resource
 from friendli_iac.errors import NotFound, TimedOut
 from friendli_iac.executor.context import Context
 from friendli_iac.resources.base import Health, Kind, Observed
@@ -58,4 +61,18 @@ def tell(context: Context, address: str, observed: Observed, elapsed: float) -> 
         status=observed.status,
         phase=observed.phase or "",
         elapsed=elapsed,
+    )
+
+
+def unread(kind: Kind, resource: Resource, ready: Observed, address: str) -> str:
+    """Why a plan that read nothing is not carried out: values are others, or some are shown that it
+    does not know. A whole object without those might reset them.
+    """
+    known, live = readable(kind, resource.applied.spec), readable(kind, ready.spec)
+    new = [path for path in live if path not in known]
+    if not new or any(not same(live.get(path), value) for path, value in known.items()):
+        return f"{address} is not as state has it, and the plan did not read it"
+    return (
+        f"{address} shows {', '.join(new)}, which state does not have yet: without it, what would "
+        "be sent might reset it. Plan once without --refresh none"
     )

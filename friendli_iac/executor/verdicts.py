@@ -6,8 +6,10 @@ from friendli_iac.core.state import Pin, Resource
 from friendli_iac.errors import RolledBack, RolloutFailed
 from friendli_iac.executor.gate import Failure
 from friendli_iac.executor.proof import Served
+from friendli_iac.resources.artifact import ARTIFACT
 from friendli_iac.resources.base import Kind
 from friendli_iac.resources.prices import Prices
+from friendli_iac.resources.spec import get_path
 
 
 def bill(kind: Kind, resource: Resource, prices: Prices) -> str:
@@ -26,15 +28,22 @@ def remedy(failure: Failure) -> str:
     )
 
 
-def rolled_back(pin: Pin, served: Served, left: list[str]) -> RolledBack:
-    """That the good settings serve again; `left` are paths that may still be in force."""
+def rolled_back(pin: Pin, served: Served, resource: Resource, left: list[str]) -> RolledBack:
+    """That the good settings serve again, or what we sent last where those in force before were not
+    ours; `left` are paths that may still be in force.
+    """
     version = f" as version {served.version}" if served.version is not None else ""
     unseen = f" Unverified, for it is not readable: {', '.join(served.unproved)}."
     perhaps = unseen if served.unproved else ""
     perhaps += f" Left out, and perhaps still in force: {', '.join(left)}." if left else ""
+    what = f"The last good settings serve again{version}"
+    if pin.over:
+        artifact = get_path(resource.applied.spec, ARTIFACT)
+        what = f"What we sent last serves again{f': {artifact},' if artifact else ''}{version}"
+        perhaps = f" What others had rolled out since is not known.{perhaps}"
     return RolledBack(
         pin.story,
-        safe=f"The last good settings serve again{version} ({served.status}).{perhaps}",
+        safe=f"{what} ({served.status}).{perhaps}",
         next="What failed is not sent again until the manifest says something else; to try the "
         "same again: friendli-iac apply --retry-failed.",
     )
@@ -67,6 +76,20 @@ def stuck(address: str, why: str) -> RolloutFailed:
         safe="Nothing more is sent for it by itself.",
         next=f"Look at it in the web page; friendli-iac history {address} lists what was sent. "
         f"To go back further: friendli-iac rollback {address} --to VERSION",
+    )
+
+
+def not_ours_to_take_back(
+    kind: Kind, resource: Resource, failure: Failure, prices: Prices
+) -> RolloutFailed:
+    """That what others rolled out, who are meant to, does not start."""
+    mover = kind.moved_by(resource.applied.spec)
+    fits = f", or change the manifest ({failure.fault.remedy})" if failure.fault else ""
+    return RolloutFailed(
+        f"the version that {mover} rolled out does not serve: {failure.why}",
+        safe="Nothing of ours is taken back or held off, for that would not help; "
+        f"{resource.id} was left as it is, and may bill{bill(kind, resource, prices)}.",
+        next=f"Move the alias in W&B to a version that serves{fits}; then apply again.",
     )
 
 

@@ -16,6 +16,7 @@ from friendli_iac.manifest.reader import read
 from friendli_iac.manifest.spelling import Value, as_typed, literal
 from friendli_iac.manifest.write import NOTHING
 from friendli_iac.resources.base import Address
+from friendli_iac.resources.secrets import RULE, masked
 from friendli_iac.resources.spec import leaves, parse_value
 
 
@@ -74,9 +75,9 @@ def _setting(address: Address, text: str) -> Setting:
     try:
         value = parse_value(MODELS[address.kind], inner, typed if flow is None else flow)
     except ValidationError as error:
-        raise UsageError(
-            f"{text}: {error.errors()[0]['msg']}", safe=NOTHING, next=leaf.description
-        ) from None
+        first = error.errors()[0]
+        said = name if first["type"] == RULE else masked(text)
+        raise UsageError(f"{said}: {first['msg']}", safe=NOTHING, next=leaf.description) from None
     if flow is not None:
         return Setting(path, literal(flow), value)
     return Setting(path, as_typed(typed, value), value)
@@ -102,7 +103,7 @@ def _path(address: Address, name: str, text: str) -> Keys:
             safe=NOTHING,
             next="Change it in the file, then: friendli-iac state mv OLD NEW",
         )
-    known = leaves(MODELS[address.kind])
+    known = [path for path, leaf in leaves(MODELS[address.kind]).items() if not leaf.derived]
     if part == "spec" and rest in known:
         return ("spec", *rest.split("."))
     names = [f"spec.{path}" for path in known]

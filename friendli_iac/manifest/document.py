@@ -16,6 +16,7 @@ from typing import Any
 import yaml
 
 from friendli_iac.errors import Problem
+from friendli_iac.resources.secrets import RULE, masked
 
 # libyaml's parser; PyYAML's own, ten times slower, where it was built without.
 Loader: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
@@ -104,7 +105,8 @@ class Document:
         self, place: tuple[int, int], rule: str, message: str, remedy: str = ""
     ) -> Problem:
         line, column = place
-        snippet = self.line_at(line).rstrip()[:_SNIPPET]
+        shown = self.line_at(line)[: 4 * _SNIPPET].rstrip()  # of a long line, the rest is not read
+        snippet = "" if rule == RULE else masked(shown)[:_SNIPPET]
         return Problem(self.file, line, column, message, remedy, snippet, rule)
 
     def line_at(self, line: int) -> str:
@@ -148,7 +150,7 @@ def show(value: object) -> str:
         return "a block of keys"
     if isinstance(value, list):
         return "a list"
-    text = json.dumps(value, ensure_ascii=False, default=str)
+    text = masked(json.dumps(value, ensure_ascii=False, default=str))
     return text if len(text) <= 60 else text[:56] + '…"'
 
 

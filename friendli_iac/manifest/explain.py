@@ -14,7 +14,9 @@ from pydantic_core import ErrorDetails
 
 from friendli_iac.manifest.document import Keys, show
 from friendli_iac.manifest.reader import INVALID
+from friendli_iac.resources.secrets import RULE
 from friendli_iac.resources.spec import SpecModel, leaves, submodel
+from friendli_iac.resources.values import NO_JSON
 
 _WANTED = {
     "int_type": "a whole number",
@@ -53,7 +55,8 @@ def findings(
     `raw` gives a value as written.
     """
     for detail in error.errors(include_url=False):
-        if detail["input"] is not INVALID:
+        # What JSON cannot say is an INVALID in a list or a mapping: nothing else is read from YAML.
+        if detail["input"] is not INVALID and detail["type"] != NO_JSON:
             yield partial(_finding, model, detail, raw)
 
 
@@ -117,6 +120,8 @@ def _finding(
         return Finding("pattern", f"{name} cannot be {show(value)}", about, path)
     # What is left are the kinds' own checks, which speak for themselves.
     message = detail["msg"]
+    if kind == RULE:
+        return Finding(kind, f"{name}: {message}", about, path)
     if isinstance(value, dict):
         return Finding(kind.replace("_", "-"), message, about, path, at_key=True, partial=True)
     named = message if message.startswith(name) else f"{name} {show(value)}: {message}"
@@ -153,12 +158,16 @@ def _keys(model: type[BaseModel]) -> list[str]:
 
 def _known_key(model: type[SpecModel], path: Keys) -> str:
     """What to write instead of the unknown key at the end of `path`."""
+    known = leaves(model)
+    leaf = known.get(".".join(map(str, path)))
+    if leaf is not None and leaf.derived:
+        return "leave it out: only friendli-iac writes it"
     block, word = _block(model, path[:-1]), str(path[-1])
     here = _keys(block) if block else []
     # Every field and block of the whole specification, by its last word.
     places: dict[str, str] = {}
-    for leaf in leaves(model):
-        keys = leaf.split(".")
+    for field in (path for path, leaf in known.items() if not leaf.derived):
+        keys = field.split(".")
         for end in range(len(keys)):
             places.setdefault(keys[end], ".".join(keys[:end]))
     if word in places:

@@ -50,8 +50,9 @@ class Said:
 
 @dataclass(frozen=True, eq=False, slots=True)
 class Checked:
-    """A document by itself: `spec` is canonical, with all of its origins, or None when it is
-    invalid. `documents` are its own, the one that declares it at last.
+    """A document by itself: `written` is what all of its origins say together, and `spec` that in
+    canonical form, or None when it is invalid. `documents` are its own, the one that declares it
+    at last.
 
     `depends_on` gives the document, and the index in its metadata.dependsOn; `references` by path
     the names of templates, and how many of the layers are at or above the one that says it.
@@ -61,6 +62,7 @@ class Checked:
     labels: dict[str, str]
     depends_on: dict[Address, tuple[Document, int]]
     references: dict[str, tuple[str, int]]
+    written: Spec
     spec: Spec | None
     layers: tuple[Layer, ...]
     documents: tuple[Document, ...]
@@ -196,6 +198,7 @@ class Layering:
             {key: value for key, value in labels.items() if value is not None},
             {a: (needed.document, index) for a, index in (needed.depends_on or {}).items()},
             {} if model.PARTIAL else _named_templates(model, said),
+            said.written,
             spec,
             said.layers,
             (patch.document, one.document) if patch else (one.document,),

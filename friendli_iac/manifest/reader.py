@@ -148,7 +148,7 @@ class _Reader:
                     if here is None:
                         return EMPTY
                     if not self._nulls or type(here) is list:
-                        value = self._null(event)
+                        value = self._null(event, type(here) is list)
             elif kind is events.MappingStartEvent or kind is events.SequenceStartEvent:
                 if key is None and type(here) is dict:
                     self._stop(event, "key", "a key must be text", "write the key as a word")
@@ -242,8 +242,9 @@ class _Reader:
             )
             return INVALID
 
-    def _null(self, event: Any) -> Any:
-        self._problem(event, "null", "there is no value", "leave the key out, or give it a value")
+    def _null(self, event: Any, in_list: bool) -> Any:
+        where = "leave it out" if in_list else "leave the key out"
+        self._problem(event, "null", "there is no value", f"{where}, or give it a value")
         return INVALID
 
     def _check_tag(self, event: Any) -> bool:

@@ -83,22 +83,28 @@ class _Resolver:
                 mount: Keys = tuple(block.split("."))
                 mounted = (replace(layer, mount=mount) for layer in template.layers)
                 layers = (*layers[:above], *mounted, *layers[above:])
+        blocks, needed = self._parts(one), self._needed(one)
         if spec is None:
             return None
-        spec = self._with_parts(one, spec)
+        spec = copied(spec)
+        for path, listed in blocks.items():
+            set_path(spec, path, listed)
         spec = KINDS[address.kind].desired(address, spec)
-        named = self._needed_by.setdefault(address, self._needed(one))
+        named = self._needed_by.setdefault(address, needed)
         depends_on = tuple(dict.fromkeys([*one.depends_on, *named]))
         return Declared(address, spec, one.labels, depends_on, layers, one.documents)
 
-    def _with_parts(self, one: Checked, spec: Spec) -> Spec:
-        """`spec` with a block for each template that it lists by name."""
+    def _parts(self, one: Checked) -> dict[str, list[Spec]]:
+        """By path a block for each template that is listed there by name."""
+        found: dict[str, list[Spec]] = {}
         for path, listed in parts(KINDS[one.address.kind].model).items():
-            names = get_path(spec, path)
-            if names is None:
+            names = get_path(one.written, path)
+            if not isinstance(names, list):
                 continue
-            blocks: list[Spec] = []
+            blocks = found.setdefault(path, [])
             for index, name in enumerate(names):
+                if not _is_name(name):
+                    continue
                 template = self._known.get(Address(listed.kind, name))
                 if template is None:
                     self._dangling(one, path, listed.kind, name, index)
@@ -106,9 +112,7 @@ class _Resolver:
                     block = {"name": name, **copy.deepcopy(template.spec)}
                     self._check_unique(one, (*path.split("."), index), blocks, block, listed.unique)
                     blocks.append(block)
-            spec = copied(spec)
-            set_path(spec, path, blocks)
-        return spec
+        return found
 
     def _check_unique(
         self, one: Checked, keys: Keys, before: Sequence[Spec], block: Spec, unique: str
@@ -129,9 +133,9 @@ class _Resolver:
         """The resources that the fields of a specification name. With -f, they may be elsewhere."""
         found = []
         for path, kind in needs(KINDS[one.address.kind].model).items():
-            said = get_path(one.spec or {}, path, [])
+            said = get_path(one.written, path)
             for name in said if isinstance(said, list) else [said]:
-                if name == BLANK:  # a plan with it is refused
+                if not _is_name(name) or name == BLANK:  # a plan with that is refused
                     continue
                 if self._complete and Address(kind, name) not in self._known:
                     self._dangling(one, path, kind, name)
@@ -160,7 +164,7 @@ class _Resolver:
             first = seen.setdefault(name, declared)
             if first is declared:
                 continue
-            document, written = _place_of_name(declared)
+            document, written = _written(declared, ("name",))
             self._report.append(
                 document.problem(
                     "duplicate-name",
@@ -175,7 +179,7 @@ class _Resolver:
         every = {str(address): declared.spec for address, declared in resources.items()}
         for address, declared in resources.items():
             for path, message, remedy in KINDS[address.kind].disagreements(declared.spec, every):
-                document, written = next(origins(declared.layers, tuple(path.split("."))))
+                document, written = _written(declared, tuple(path.split(".")))
                 self._report.append(
                     document.problem("disagreement", message, written, remedy=remedy)
                 )
@@ -242,8 +246,14 @@ class _Resolver:
         return found
 
 
-def _place_of_name(declared: Declared) -> tuple[Document, Keys]:
-    for written in origins(declared.layers, ("name",)):
+def _is_name(said: object) -> bool:
+    """Whether a document that may be invalid says a name here."""
+    return isinstance(said, str) and bool(said)
+
+
+def _written(declared: Declared, path: Keys) -> tuple[Document, Keys]:
+    """Where a field is written; what no manifest writes is a name, which comes from metadata."""
+    for written in origins(declared.layers, path):
         return written
     return declared.documents[-1], ("metadata", "name")
 

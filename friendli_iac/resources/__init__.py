@@ -1,5 +1,6 @@
 """The kinds. A new one is a file here, named in one of these two tables, and nowhere else."""
 
+from friendli_iac.errors import UsageError
 from friendli_iac.resources.adapter import AdapterSpec
 from friendli_iac.resources.automation import AUTOMATION
 from friendli_iac.resources.autoscaling import AutoscalingPolicySpec
@@ -16,4 +17,18 @@ TEMPLATES: dict[str, type[SpecModel]] = {
     "Profile": ProfileSpec,
 }
 
-__all__ = ["KINDS", "TEMPLATES"]
+
+def check_resource(address: str, safe: str = "") -> None:
+    """UsageError when `address` is of a template, which no command can be about: it makes no
+    request of its own. `safe` says what was not done.
+    """
+    kind = address.partition("/")[0]
+    if kind in TEMPLATES:
+        raise UsageError(
+            f"{address} is a template, and no resource of its own",
+            safe=safe,
+            next="Name the Endpoint that uses it.",
+        )
+
+
+__all__ = ["KINDS", "TEMPLATES", "check_resource"]

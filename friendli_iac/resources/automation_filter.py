@@ -51,7 +51,7 @@ def event_filter(trigger: Spec) -> tuple[str, str]:
     key, value = next((k, v) for k, v in trigger.items() if k in EVENTS)
     event, about = EVENTS[key]
     inner = [{about: {"$regex": value}}] if about else []
-    return event, json.dumps({"$or": [{"$and": inner}]}, separators=(",", ":"))
+    return event, json.dumps({"$or": [{"$and": inner}]}, ensure_ascii=False, separators=(",", ":"))
 
 
 def read_trigger(event: str, saved: object) -> Spec:

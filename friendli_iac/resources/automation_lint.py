@@ -8,12 +8,12 @@ from typing import Any, Protocol
 from urllib.parse import urlsplit
 
 from friendli_iac.errors import ApiError, AuthError, Unreachable
-from friendli_iac.resources.artifact import IDEMPOTENCY_KEY
+from friendli_iac.resources.artifact import ARTIFACT, IDEMPOTENCY_KEY, ArtifactName
 from friendli_iac.resources.automation_filter import EVENTS, fires, safe_regex
-from friendli_iac.resources.automation_read import place_in, read_automation, scope_of
+from friendli_iac.resources.automation_read import SCOPES, place_in, read_automation, scope_of
 from friendli_iac.resources.payload import FRIENDLI, NO_FORGE, NOT_DEPLOYED, ROUTE, receiver_of
 from friendli_iac.resources.plain import joined
-from friendli_iac.resources.spec import Spec, get_path
+from friendli_iac.resources.spec import BLANK, Spec, get_path
 
 NAMED = 8  # aliases that a sentence spells out
 PAST_REVIEW = (
@@ -48,7 +48,7 @@ def lint(
     there is an `api`, it is asked for live aliases and for automations whose ids are not `ours`.
     """
     found = [*_expression(spec), *_twins(address, place, spec, every), *_receiver(spec, every)]
-    found += [*_secrets(spec, every), *_resting(spec, every), *_written(spec, every)]
+    found += [*_secrets(spec, every), *_deployed(spec, every), *_written(spec, every)]
     if api is not None:
         found += _live(api, place, spec, ours)
     return tuple(found)
@@ -57,16 +57,46 @@ def lint(
 def disagreements(spec: Spec, every: Mapping[str, Spec]) -> list[tuple[str, str, str]]:
     """See `Kind.disagreements`. What is not among `every` is not judged."""
     found = []
-    endpoint = every.get(f"Endpoint/{spec.get('deploys')}")
+    deployed = f"Endpoint/{spec.get('deploys')}"
+    endpoint = every.get(deployed)
     if endpoint is not None and "wandb" not in endpoint.get("model", {}):
         message, remedy = NOT_DEPLOYED
-        found.append(("deploys", message.format(endpoint=f"Endpoint/{spec['deploys']}"), remedy))
-    url = get_path(every.get(f"Webhook/{spec.get('webhook')}", {}), "url")
-    derived = spec.get("promotion") == "pull-request" and "payload" not in spec
-    if derived and url is not None and receiver_of(url) not in ("github", "gitlab"):
-        message, remedy = NO_FORGE
-        found.append(("webhook", message.format(url=url), remedy))
+        found.append(("deploys", message.format(endpoint=deployed), remedy))
+    elif endpoint is not None and spec.get("promotion") == "direct":
+        found += _foreign_events(spec, deployed, get_path(endpoint, ARTIFACT))
+    if spec.get("promotion") == "pull-request" and "payload" not in spec:
+        if "aliasAdded" not in spec["trigger"]:
+            message = "a pull request is for the version of an alias, and this event has none"
+            found.append(("trigger", message, "write aliasAdded, or write the payload out"))
+        url = get_path(every.get(f"Webhook/{spec.get('webhook')}", {}), "url")
+        if url is not None and receiver_of(url) not in ("github", "gitlab"):
+            message, remedy = NO_FORGE
+            found.append(("webhook", message.format(url=url), remedy))
     return found
+
+
+def _foreign_events(spec: Spec, deployed: str, said: Any) -> Iterator[tuple[str, str, str]]:
+    """That what fires it is about another artifact than the one that `deployed` serves."""
+    if not isinstance(said, str) or BLANK in said or BLANK in place_in(spec):
+        return  # a plan with it is refused
+    artifact, place = ArtifactName.parse(said), place_in(spec)
+    if place != artifact.path:
+        scope = next(key for key in SCOPES if key in spec)
+        yield (
+            scope,
+            f"{deployed} is of {artifact.path}, and events of {place} would roll out on it "
+            "whatever else is in there",
+            f"write collection: {artifact.path}",
+        )
+    pattern = spec["trigger"].get("aliasAdded")
+    matches = pattern is None or _fires(spec, "aliasAdded", artifact.at)
+    if matches is False and not artifact.is_version:
+        yield (
+            "trigger.aliasAdded",
+            f"{pattern} does not match {artifact.at}, the alias that {deployed} says: another one "
+            "would decide what it serves",
+            f"write ^{artifact.at}$, or say the other alias in model.wandb.artifact",
+        )
 
 
 def _expression(spec: Spec) -> Iterator[str]:
@@ -117,13 +147,29 @@ def _receiver(spec: Spec, every: Mapping[str, Spec]) -> Iterator[str]:
         yield f"{webhook} names no accessTokenSecret: without a token, {url} refuses it"
 
 
-def _resting(spec: Spec, every: Mapping[str, Spec]) -> Iterator[str]:
-    """That it starts what is not to run."""
-    deployed = f"Endpoint/{spec.get('deploys')}"
-    desired = every.get(deployed, {}).get("desired")
-    fires_at_once = spec.get("enabled", True) and spec.get("promotion") == "direct"
-    if fires_at_once and desired in ("sleeping", "terminated"):
+def _deployed(spec: Spec, every: Mapping[str, Spec]) -> Iterator[str]:
+    """That an event decides more, or a pull request less, than the endpoint's manifest shows."""
+    deployed, promotion = f"Endpoint/{spec.get('deploys')}", spec.get("promotion")
+    endpoint = every.get(deployed, {})
+    desired, said = endpoint.get("desired"), get_path(endpoint, ARTIFACT)
+    if not spec.get("enabled", True) or promotion is None:
+        return
+    if promotion == "direct" and desired in ("sleeping", "terminated"):
         yield f"{deployed} is to be {desired}, and the next event may start it again"
+    if not isinstance(said, str) or BLANK in said:
+        return
+    artifact, (event, *_) = ArtifactName.parse(said), spec["trigger"]
+    if promotion == "direct" and event != "aliasAdded":
+        yield (
+            f"trigger.{event}: each such event rolls its version out on {deployed}, whatever "
+            f"{artifact.at} means, which the manifest says"
+        )
+    if promotion == "pull-request" and not artifact.is_version:
+        yield (
+            f"{deployed} says the alias {artifact.at}, so that a pull request does not decide: the "
+            "next apply takes whatever it means then, merged or not. Write the version, such as "
+            f"{artifact.path}:v7"
+        )
 
 
 def _written(spec: Spec, every: Mapping[str, Spec]) -> Iterator[str]:

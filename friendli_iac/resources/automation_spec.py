@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import re
 import warnings
-from typing import Annotated, ClassVar, Literal, Self
+from collections.abc import Iterator
+from typing import Annotated, Any, ClassVar, Literal, Self
 
 from pydantic import AfterValidator, Field, Strict, model_validator
 from pydantic_core import PydanticCustomError
 
 from friendli_iac.resources.plain import PlainLifecycle
+from friendli_iac.resources.secrets import looks_secret, secret_problem
 from friendli_iac.resources.spec import Immutable, Leaf, Local, Needs, SpecModel
 from friendli_iac.resources.values import Bool, Json, Text
 
@@ -25,6 +27,29 @@ def _regex(text: str) -> str:
             "regex", "{text} is no regular expression: {error}", {"text": text, "error": str(error)}
         ) from error
     return text
+
+
+def _without_secrets(value: Any) -> Any:
+    for path, text in _texts(value):
+        if looks_secret(text):
+            raise secret_problem(
+                f"what looks like a secret{f' at {path}' if path else ''}: W&B keeps and shows "
+                "what was sent. Make a secret of the team in W&B, and have the webhook send it "
+                "(accessTokenSecret); or write $${ITS_NAME} here"
+            )
+    return value
+
+
+def _texts(value: Any, path: str = "") -> Iterator[tuple[str, str]]:
+    """Every text in a value of JSON, and where it is in there."""
+    if isinstance(value, str):
+        yield path, value
+    elif isinstance(value, dict):
+        for key, inner in value.items():
+            yield from _texts(inner, f"{path}.{key}".lstrip("."))
+    elif isinstance(value, list):
+        for index, inner in enumerate(value):
+            yield from _texts(inner, f"{path}[{index}]")
 
 
 Regex = Annotated[Text, AfterValidator(_regex)]
@@ -99,7 +124,7 @@ class AutomationSpec(SpecModel):
         description="With `deploys`. `direct`: W&B has Friendli roll the version out, past review "
         "and probe. `pull-request`: the repository is told, and a job there opens a pull request.",
     )
-    payload: dict[str, Json] | None = Field(
+    payload: dict[str, Annotated[Json, AfterValidator(_without_secrets)]] | None = Field(
         default=None,
         description="What is sent, where it does not follow from `deploys`: a JSON object with "
         "W&B's variables, such as `${artifact_version_string}`. Written in YAML as `$${…}`.",

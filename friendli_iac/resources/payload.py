@@ -6,6 +6,7 @@ Variables are W&B's (`${…}`, its documents of webhook automations); they are p
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from typing import Any, Literal
 from urllib.parse import parse_qs, urlsplit
@@ -35,6 +36,10 @@ NO_FORGE = (
     "point the webhook at https://api.github.com/repos/OWNER/REPO/dispatches or at "
     "https://gitlab.com/api/v4/projects/ID/pipeline?ref=main, or write the payload out",
 )
+
+# Forges of one's own may be below a path. Other routes of theirs take other bodies.
+_GITHUB = re.compile(r"(?:/.+)?/repos/[^/]+/[^/]+/dispatches")
+_GITLAB = re.compile(r"(?:/.+)?/api/v4/projects/[^/]+/pipeline")
 
 Receiver = Literal["friendli", "github", "gitlab", ""]
 
@@ -95,13 +100,9 @@ def branch_of(url: str) -> str:
 
 def receiver_of(url: str) -> Receiver:
     """What answers at the address of a webhook; empty when it cannot be told from it."""
-    parts = urlsplit(url)
-    path = parts.path.rstrip("/")
+    path = urlsplit(url).path.rstrip("/")
     if path == ROUTE:
         return "friendli"
-    if path.endswith("/dispatches") and "/repos/" in path:
+    if _GITHUB.fullmatch(path):
         return "github"
-    pieces = path.split("/")
-    if pieces[-1:] == ["pipeline"] and "projects" in pieces and "v4" in pieces:
-        return "gitlab"
-    return ""
+    return "gitlab" if _GITLAB.fullmatch(path) else ""

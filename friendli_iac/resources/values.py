@@ -58,11 +58,14 @@ def format_duration(seconds: int) -> str:
     return text or "0s"
 
 
+NO_JSON = "json"  # the type of the problem
+
+
 def _json(value: object) -> object:
     """`value` if JSON can say it: something else stands where a problem was reported."""
     inner = value.values() if isinstance(value, dict) else value if isinstance(value, list) else ()
     if value is not None and not isinstance(value, str | int | float | list | dict):
-        raise PydanticCustomError("json", "JSON has no such value")
+        raise PydanticCustomError(NO_JSON, "JSON has no such value")
     for one in inner:
         _json(one)
     return value

@@ -7,6 +7,7 @@ is documented nowhere: a server is asked whether it can, and where it cannot, a 
 
 from __future__ import annotations
 
+import re
 from collections.abc import Collection, Mapping
 from typing import Any, Protocol
 from urllib.parse import urlsplit
@@ -52,14 +53,14 @@ class WebhookKind(PlainKind):
     def place(self, spec: Spec) -> str:
         return str(spec["team"])
 
-    def conflicts(self, target: Spec, changed: Collection[str]) -> list[str]:
-        name = str(target["name"])
-        if len(name) <= LONGEST_NAME and NAME.fullmatch(name):
+    def disagreements(self, spec: Spec, every: Mapping[str, Spec]) -> list[tuple[str, str, str]]:
+        """That the name of the manifest, which is its name in W&B by default, cannot be that."""
+        name = str(spec["name"])
+        if len(name) <= LONGEST_NAME and re.fullmatch(NAME, name):
             return []
-        return [
-            f"W&B takes no webhook called {name!r}: up to {LONGEST_NAME} letters, digits, _ and -, "
-            "in words with spaces between them. spec.name says another one"
-        ]
+        message = f"W&B takes no webhook called {name!r}"
+        remedy = f"say spec.name: up to {LONGEST_NAME} letters, digits, _ and -, in words"
+        return [("name", message, remedy)]
 
     def steps(
         self,
@@ -204,7 +205,16 @@ def _strange_host(before: Spec, target: Spec) -> tuple[str, ...]:
     if host in HOSTS or not secrets or (host, secrets) == (_host(before), _secrets(before)):
         return ()
     sent = " and ".join(SENT[path].format(name) for path, name in secrets.items())
-    return (f"{sent} {'goes' if len(secrets) == 1 else 'go'} to {host} from now on",)
+    return (f"{sent} {'goes' if len(secrets) == 1 else 'go'} to {_plain(host)} from now on",)
+
+
+def _plain(host: str) -> str:
+    """A host in ASCII, as the net knows it: letters that look like others cannot hide in it."""
+    name, colon, port = host.partition(":")
+    try:
+        return name.encode("idna").decode() + colon + port
+    except UnicodeError:
+        return ascii(host)
 
 
 def _host(spec: Spec) -> str:

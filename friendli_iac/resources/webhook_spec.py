@@ -10,28 +10,45 @@ from pydantic import AfterValidator, Field
 from pydantic_core import PydanticCustomError
 
 from friendli_iac.resources.plain import PlainLifecycle
+from friendli_iac.resources.secrets import looks_secret, secret_problem
 from friendli_iac.resources.spec import Immutable, SpecModel, WriteOnly
 from friendli_iac.resources.values import Text
 
 # The SDK's own check, made from the schema: `CreateGenericWebhookIntegrationInput`.
-NAME = re.compile(r"[-\w]+([ ]+[-\w]+)*")
+NAME = r"^[-\w]+( +[-\w]+)*$"
 LONGEST_NAME = 64
+_USERINFO = re.compile(r"[^/?#]*//[^/?#]*@")
 
 
 def _url(text: str) -> str:
-    parts = urlsplit(text)
-    if parts.scheme != "https" or not parts.hostname or re.search(r"\s", text):
-        raise PydanticCustomError(
-            "url", "{url} is no https address: the token would travel in the open", {"url": text}
+    if _USERINFO.match(text) or looks_secret(text):
+        raise secret_problem(
+            "an address must not hold a password or a token: name a secret in accessTokenSecret, "
+            "which is sent as bearer token"
         )
-    if parts.username or parts.password:
-        raise PydanticCustomError(
-            "url", "an address must not hold a password: name a secret in accessTokenSecret"
+    try:
+        parts = urlsplit(text)
+        usable = parts.hostname and parts.port != 0 and not re.search(r"\s", text)
+    except ValueError:  # brackets that do not close, or a port that is none
+        raise PydanticCustomError("url", "no address") from None
+    if parts.scheme != "https" or not usable:
+        raise PydanticCustomError("url", "no https address: the token would travel in the open")
+    return text
+
+
+def _secret_name(text: str) -> str:
+    if looks_secret(text) or not re.fullmatch(_SECRET, text):
+        raise secret_problem(
+            "no name of a secret, but what looks like its value: an admin makes a secret of the "
+            "team in W&B, and here is its name, such as FRIENDLI_TOKEN (letters, digits and _)"
         )
     return text
 
 
-SecretName = Annotated[Text, Field(pattern="^[A-Za-z0-9_]+$"), WriteOnly()]
+_SECRET = "^[A-Za-z0-9_]+$"
+SecretName = Annotated[
+    Text, AfterValidator(_secret_name), Field(json_schema_extra={"pattern": _SECRET}), WriteOnly()
+]
 
 
 class WebhookSpec(SpecModel):
@@ -57,7 +74,7 @@ class WebhookSpec(SpecModel):
         description="The name of the team secret that W&B signs with (`X-Wandb-Signature`). W&B "
         "never shows it again.",
     )
-    name: Annotated[Text, Field(max_length=LONGEST_NAME)] | None = Field(
+    name: Annotated[Text, Field(max_length=LONGEST_NAME, pattern=NAME)] | None = Field(
         default=None,
         description="Its name in W&B, where it is not `metadata.name`: letters, digits, `_`, `-` "
         "and single words.",

@@ -30,11 +30,14 @@ def held(change: Change) -> list[str]:
     values = ", ".join(told) if len(told) <= FEW else "the whole of it"
     places = f"; {', '.join(change.held.places)} says it" * (0 < len(change.held.places) <= FEW)
     version = f"version {change.held.version}: " if change.held.version is not None else ""
-    if change.held.behind:
+    if behind := change.held.behind:
+        # What it needs is chosen with it, and would hold it as before.
+        alone = f"to send it all the same: --target {change.address}"
+        again = f"to try that again: --retry-failed --target {behind}"
+        way = again if behind in change.waits_for else alone
         return [
             f"HELD OFF {values}: {change.held.story}",
-            f"    it goes on when {change.held.behind} is good; to send it all the same: "
-            f"--target {change.address}",
+            f"    it goes on when {behind} is good; {way}",
         ]
     return [
         f"HELD OFF {values}{places}",
@@ -58,6 +61,8 @@ def gate(change: Change) -> str:
         otherwise = "terminated, so that billing stops" if rollout.terminates else "kept as it is"
     else:
         back = "the last good settings again, exit 10"
+        if any(field.unknown for field in change.fields):
+            back = "what we sent last again, for what others made since is not known, exit 10"
         if not change.restorable:
             back = "left as it is, for nobody knows what was there before"
         otherwise = back if rollout.rolls_back else "left as it is"

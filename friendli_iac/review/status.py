@@ -102,13 +102,19 @@ def _cells(row: Row, now: float) -> tuple[str, ...]:
 
 
 def version(resource: Resource) -> tuple[int | None, str]:
-    """The newest version of ours that the service did not drop, and what became of it; only what
-    state knows.
+    """The newest version of ours that the service did not drop, and what became of it; or a later
+    one that counts as ours, as a step by hand makes it. Only what state knows.
     """
+    later = resource.fence.version
     for record in reversed(resource.history):
-        if record["outcome"] != NOT_APPLIED:
-            return record["version"], record["outcome"]
-    return resource.fence.version, ""
+        if record["outcome"] == NOT_APPLIED:
+            continue
+        ours, outcome = record["version"], record["outcome"]
+        served = outcome in SERVED and resource.pending is None
+        if served and ours is not None and later is not None and later > ours:
+            return later, ""
+        return ours, outcome
+    return later, ""
 
 
 def _version(resource: Resource) -> str:

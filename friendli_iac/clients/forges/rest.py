@@ -48,8 +48,7 @@ class Rest(Http):
         """`names` are the variables that hold the address and the token, `needs` what the token
         must be allowed.
         """
-        url_name, self._token_name = names
-        self.mend_url = f"{url_name} must be an https address."
+        self.variable, self._token_name = names
         self.mend_token = f"Copy the token once more, and nothing but it, to {self._token_name}."
         self._forge, self._needs = forge, needs
         super().__init__(base_url, headers, secrets=(token,), sleep=sleep, trace=trace)

@@ -7,7 +7,7 @@ from typing import Any
 from ..store import Store
 from .automations import Automations
 from .deliveries import Deliveries
-from .records import MATCH_ALL, Json
+from .records import MATCH_ALL, Artifact, Json
 from .registry import Registry
 from .switches import Switches
 from .views import Context
@@ -81,11 +81,18 @@ class WandbControl(Switches):
     def tag(self, path: str, version: str, tag: str) -> None:
         """Put a tag on a version."""
         with self._registry.store.lock:
-            collection = self._registry.world.collections[path]
-            membership = self._registry.membership(collection, version)
-            if membership is None:
-                raise KeyError(f"{path}:{version}")
-            self._registry.tag(membership.artifact, [tag])
+            self._registry.tag(self._artifact(path, version), [tag])
+
+    def uploading(self, path: str, version: str) -> None:
+        """Have a version still uploaded, so that it is not committed."""
+        with self._registry.store.lock:
+            self._artifact(path, version).state = "PENDING"
+
+    def _artifact(self, path: str, version: str) -> Artifact:
+        membership = self._registry.membership(self._registry.world.collections[path], version)
+        if membership is None:
+            raise KeyError(f"{path}:{version}")
+        return membership.artifact
 
     # Teams, webhooks, automations
 

@@ -63,6 +63,7 @@ class Artifact:
     user: str = ""
     description: str | None = None
     tags: list[str] = field(default_factory=list)
+    state: str = "COMMITTED"
 
 
 @dataclass(slots=True)

@@ -112,7 +112,7 @@ class MembershipView(View):
             "version": f"v{self.record.index}",
             "versionIndex": self.record.index,
             "tag": artifact.tags,
-            "state": ArtifactView.state,
+            "state": artifact.state,
             "createdAt": artifact.created_at,
             "metadata": artifact.metadata,
             **{f"metadata.{key}": value for key, value in artifact.metadata.items()},
@@ -124,7 +124,6 @@ class ArtifactView(View):
     """A version on its own: its number, and its `aliases` of all collections."""
 
     typename = "Artifact"
-    state = "COMMITTED"
     ttl_duration_seconds = -2  # inherited
     ttl_is_inherited = True
     history_step = None
