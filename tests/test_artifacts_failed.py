@@ -221,21 +221,30 @@ def test_settings_sent_onto_what_an_automation_broke_are_not_held_off(
     world: Project, emulator: Emulator
 ) -> None:
     id = str(live(emulator)["id"])
-    emulator.fail_next_rollout(id, *[f"down:{MEMORY}"] * 3)
+    emulator.fail_next_rollout(id, f"down:{MEMORY}")
     fire(emulator, "v2")
     emulator.clear_requests()
-    emulator.set_durations(update=0.4, restart=0.4)  # so that it is seen to start
+    put = f"PUT /dedicated/beta/endpoint/{id}"
+
+    def starts() -> None:
+        emulator.set_status(id, "INITIALIZING")
+        emulator.on_request("GET", f"{id}/status$", fails, "after")
+
+    def fails() -> None:
+        emulator.set_status(id, "FAILED", error_code=MEMORY)
+
+    emulator.on_request("PUT", f"{id}$", starts, "after")
     wider = deployed(scaling="{minReplicas: 1, maxReplicas: 3, cooldown: 5m}")
-    bounded = f"{wider}  rollout: {{timeout: 5m}}\n{ALL}"
-    world.write(bounded)
+    world.write(f"{wider}  rollout: {{timeout: 5m}}\n{ALL}")
     assert "else left as it is" in world.run("plan").out
-    assert world.apply().code == 4
-    assert writes(emulator)[0] == f"PUT /dedicated/beta/endpoint/{id}"
-    assert f"PUT /dedicated/beta/endpoint/{id}" not in writes(emulator)[1:]
+    failed = world.apply()
+    assert failed.code == 4, failed
+    assert writes(emulator) == [put]
     assert resource(world)["pin"] is None
-    emulator.set_durations(update=0)
-    fire(emulator, "v0")
+    fire(emulator, "v0")  # with the scaling that the automation has still
+    emulator.clear_requests()
     assert world.apply().code == 0
+    assert put in writes(emulator)
     assert world.run("plan", "--detailed-exitcode").code == 0
 
 

@@ -50,8 +50,14 @@ def test_one_that_ended_and_did_not_come_back_leaves_it(moved: Project, emulator
     assert moved.state["resources"]["Endpoint/chat"]["mover_ended"] == 0
 
 
-def test_another_artifact_is_what_the_manifest_says(moved: Project, emulator: Emulator) -> None:
-    apply(moved, deployed("v0") + RENAMED, "--allow-destroy")
+@pytest.mark.parametrize("updated", [False, True], ids=["", "after an update of ours"])
+def test_another_artifact_is_what_the_manifest_says(
+    updated: bool, moved: Project, emulator: Emulator
+) -> None:
+    if updated:
+        apply(moved, deployed("v1", scaling=WIDER) + ALL)
+    scaling = {"scaling": WIDER} if updated else {}
+    apply(moved, deployed("v0", **scaling) + RENAMED, "--allow-destroy")
     assert artifact_of(emulator) == "v0"
 
 

@@ -178,3 +178,15 @@ def test_a_rollback_that_was_killed_goes_on(two: Project, emulator: Emulator) ->
     two.write(SECOND)
     assert two.apply().code == 5
     assert len(live(emulator)["versions"]) == 3
+
+
+def test_one_that_fails_where_the_manifest_says_the_same_is_told(
+    two: Project, emulator: Emulator
+) -> None:
+    two.write(FIRST)
+    emulator.fail_next_rollout(str(live(emulator)["id"]), "down:INFERENCE_ENGINE_MEMORY_ERROR")
+    done = rollback(two)
+    assert done.code == 10, done
+    assert "What served before serves again as version 3" in done.out
+    assert model(emulator) == "acme/two"
+    assert two.state["resources"]["Endpoint/chat"]["pin"] is None

@@ -139,7 +139,7 @@ def test_a_delete_that_says_no_success_is_looked_for(emulator: Emulator, project
         emulator.fault("POST", "deleteTrigger", status=200, body=body)
     emulator.clear_requests()
     project.write(webhook())
-    assert project.apply("--allow-destroy", "*").code == 0
+    assert project.apply("--allow-destroy", "*", "--timeout", "5s").code == 0
     assert writes(emulator) == ["mutation deleteTrigger"] * 2
     assert emulator.wandb.automations("acme") == []
 
@@ -238,8 +238,10 @@ def test_a_password_in_an_address_is_neither_shown_nor_kept(
         project.run(*command, env={variable: url})
         for command in (("plan", "-vv"), ("apply", "--yes"), ("plan", "--out", "a.plan"))
     ]
+    if variable == "FRIENDLI_BASE_URL":  # also where nothing is sent
+        results.append(project.run("output", "Endpoint/chat", env={variable: url}))
     doctor = project.run("doctor", env={variable: url})
-    assert [result.code for result in results] == [64, 64, 64]
+    assert {result.code for result in results} == {64}
     assert doctor.code != 0
     assert all(variable in f"{result}" for result in (*results, doctor))
     told = "".join(map(str, (*results, doctor))) + project.everything_written()

@@ -75,9 +75,7 @@ class PayloadLink:
         return payload
 
 
-def _about(
-    wishes: Mapping[str, Wish], state: State, chosen: Collection[str]
-) -> Mapping[str, Wish]:
+def _about(wishes: Mapping[str, Wish], state: State, chosen: Collection[str]) -> Mapping[str, Wish]:
     """`wishes` without those for what the plan is not about, and leaves as it was applied."""
     return {a: wish for a, wish in wishes.items() if a in chosen or a not in state.resources}
 

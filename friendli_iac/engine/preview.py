@@ -136,9 +136,7 @@ def _without_ownership(change: Change) -> Change:
     return replace(change, fields=kept)
 
 
-def _nobodys(
-    wishes: dict[str, Wish], scene: Scene, chosen: Collection[str]
-) -> dict[str, Wish]:
+def _nobodys(wishes: dict[str, Wish], scene: Scene, chosen: Collection[str]) -> dict[str, Wish]:
     """A link: no automation moves what is chosen, so that the plan shows what one would do."""
     found = dict(wishes)
     for address in chosen:

@@ -49,6 +49,17 @@ def rolled_back(pin: Pin, served: Served, resource: Resource, left: list[str]) -
     )
 
 
+def back_again(address: str, failure: Failure, served: Served) -> RolledBack:
+    """That a rollback by hand did not serve, and what it was to take back does again."""
+    version = f" as version {served.version}" if served.version is not None else ""
+    return RolledBack(
+        failure.why,
+        safe=f"What served before serves again{version} ({served.status}).",
+        next=f"friendli-iac history {address} lists other versions. An apply sends what the "
+        "manifest says.",
+    )
+
+
 def kept(failure: Failure) -> RolledBack:
     """That the service kept the version from before."""
     return RolledBack(
