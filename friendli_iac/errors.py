@@ -115,6 +115,12 @@ class AuthError(ApiError):
     exit_code = 3
 
 
+class NoAddress(ApiError):
+    """What the settings say of a service is no address: nobody can be asked, and nobody was."""
+
+    exit_code = 64
+
+
 class NotFound(ApiError):
     pass
 

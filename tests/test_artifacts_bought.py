@@ -121,12 +121,14 @@ def test_an_automation_that_was_forgotten_still_counts(
     assert world.apply(*words).code == 0
 
 
-@pytest.mark.parametrize("without", ["a key", "an answer"])
+@pytest.mark.parametrize("without", ["a key", "an address", "an answer"])
 def test_what_bills_ends_without_wandb(without: str, project: Project, emulator: Emulator) -> None:
     registry(emulator)
     apply(project, deployed())
     if without == "a key":
         project.env["WANDB_API_KEY"] = ""
+    elif without == "an address":
+        project.env["WANDB_BASE_URL"] = "http://w.acme.example"
     else:
         emulator.fault("POST", "/graphql", kind="status", status=403, count=None)
     done = project.run("destroy", "--yes", *FAST)

@@ -11,7 +11,7 @@ import pytest
 
 from friendli_iac.clients.wandb import WandbApi
 from friendli_iac.emulator import Emulator
-from friendli_iac.errors import UNKNOWN_REQUEST, ApiError, AuthError, Unreachable, UsageError
+from friendli_iac.errors import UNKNOWN_REQUEST, ApiError, AuthError, NoAddress, Unreachable
 from friendli_iac.resources.artifact import ArtifactName
 from friendli_iac.resources.automation import AUTOMATION
 
@@ -227,7 +227,7 @@ def test_what_a_shifted_page_lists_twice_is_one(emulator: Emulator, api: WandbAp
 # --- addresses ---
 
 
-@pytest.mark.parametrize("variable", ["FRIENDLI_BASE_URL", "WANDB_BASE_URL", "WANDB_APP_URL"])
+@pytest.mark.parametrize("variable", ["FRIENDLI_BASE_URL", "WANDB_BASE_URL"])
 def test_a_password_in_an_address_is_neither_shown_nor_kept(
     emulator: Emulator, project: Project, variable: str
 ) -> None:
@@ -249,6 +249,17 @@ def test_a_password_in_an_address_is_neither_shown_nor_kept(
     assert writes(emulator) == []
 
 
+def test_where_pages_are_is_left_out_where_it_holds_a_password(
+    emulator: Emulator, project: Project
+) -> None:
+    team(emulator)
+    project.write(webhook())
+    project.env["WANDB_APP_URL"] = f"https://deploy:{PASSWORD}@w.acme.example"
+    results = [project.run("plan", "-vv"), project.apply(), project.run("doctor")]
+    assert PASSWORD not in "".join(map(str, results)) + project.everything_written()
+    assert emulator.url in results[0].out, "the page of what is to be done by hand"
+
+
 @pytest.mark.parametrize(
     "url",
     ["https://[::1", "https://", "https://w.acme.example:99999", "https://w acme.example",
@@ -266,7 +277,7 @@ def test_what_is_no_address_is_a_mistake_in_the_settings(project: Project, url: 
 
 def test_an_address_in_the_users_file_is_checked_too(project: Project) -> None:
     project.write(f"[default]\nbase_url = https://u:{PASSWORD}@w.acme.example\n", "c/settings")
-    with pytest.raises(UsageError) as caught:
+    with pytest.raises(NoAddress) as caught:
         assert WandbApi({"WANDB_CONFIG_DIR": str(project.root / "c")}).base_url
     assert "settings file" in caught.value.next
     assert PASSWORD not in str(caught.value) + caught.value.next

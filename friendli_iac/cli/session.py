@@ -275,7 +275,7 @@ def opened(
             trusted=bool(target.state) and not emulated,
             api=EMULATOR
             if emulated
-            else address.checked(target.base_url or DEFAULT_URL, "FRIENDLI_BASE_URL"),
+            else address.checked(target.base_url or DEFAULT_URL, "--base-url or FRIENDLI_BASE_URL"),
             team=""
             if emulated
             else environ.get("FRIENDLI_TEAM_ID") or environ.get("FRIENDLI_TEAM") or "",

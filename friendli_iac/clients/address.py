@@ -5,19 +5,19 @@ from __future__ import annotations
 import re
 from urllib.parse import urlsplit
 
-from friendli_iac.errors import UsageError
+from friendli_iac.errors import NoAddress
 
 LOOPBACK = ("127.0.0.1", "localhost", "::1")
 
 
 def checked(url: str, variable: str, *, token: bool = True) -> str:
-    """`url` without a slash at its end. UsageError, which names the `variable` that it is from, for
+    """`url` without a slash at its end. NoAddress, which names the `variable` that it is from, for
     what is no address, or would take a `token` over the open net; and for one with a password: it
     is shown, and kept in the state, so that the error does not repeat it.
     """
 
-    def no(why: str) -> UsageError:
-        return UsageError(why, next=f"{variable} must be an https address, and nothing more.")
+    def no(why: str) -> NoAddress:
+        return NoAddress(why, next=f"{variable} must be an https address, and nothing more.")
 
     if "@" in url or "?" in url or "#" in url:
         raise no("the base URL holds more than an address: a password would be shown")

@@ -11,12 +11,13 @@ import configparser
 import netrc
 import re
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import urlsplit
 
 from friendli_iac.clients import address
-from friendli_iac.errors import AuthError
+from friendli_iac.errors import AuthError, NoAddress
 
 DEFAULT = "https://api.wandb.ai"
 # Names of one deployment: the SDK 0.31 has the second as its default, and maps it to the first
@@ -39,15 +40,13 @@ class WandbSettings:
 
     @classmethod
     def of(cls, environ: Mapping[str, str]) -> WandbSettings:
-        """The settings. What cannot be read counts as not there: the SDK does so, too. UsageError
+        """The settings. What cannot be read counts as not there: the SDK does so, too. NoAddress
         for an address that is none.
         """
         found = _settings_file(environ)
         said = environ.get("WANDB_BASE_URL", "").strip()
         variable = "WANDB_BASE_URL" if said else "base_url in W&B's settings file"
         url = address.checked(said or found.get("base_url", "") or DEFAULT, variable)
-        if app := environ.get("WANDB_APP_URL", "").strip():
-            address.checked(app, "WANDB_APP_URL", token=False)
         return cls(url, environ, found)
 
     def key(self) -> str:
@@ -75,9 +74,12 @@ class WandbSettings:
 
     @property
     def app_url(self) -> str:
-        """Where people see it, as the SDK derives it from the address of the API."""
+        """Where people see it, as the SDK derives it from the address of the API. It is only shown:
+        what is no address, or holds a password, counts as not said.
+        """
         if said := self.environ.get("WANDB_APP_URL", "").strip():
-            return said.rstrip("/")
+            with suppress(NoAddress):
+                return address.checked(said, "WANDB_APP_URL", token=False)
         host = same_deployment(self.base_url).removeprefix("https://")
         return APP.get(host, self.base_url.replace("://api.", "://app."))
 
