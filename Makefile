@@ -7,7 +7,7 @@ PYTHON := $(shell for python in python3.13 python3.12 python3.11 python3 python;
 VENV := .venv
 RUN := $(VENV)/bin/python -m
 # More than two even on two processors: a third of the time, tests wait for servers.
-WORKERS = $(shell $(PYTHON) -c 'import os; print(max(3, os.cpu_count() or 1))')
+WORKERS = $(shell $(PYTHON) -c 'import os; print(max(4, os.cpu_count() or 1))')
 
 .PHONY: help demo test lint fresh docs schemas golden format bench build clean
 

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import copy
+import json
+
 import httpx
 import pytest
 
 from friendli_iac.emulator import Emulator
 
 from .artifacts import AUTOMATION, CHAT, WEBHOOK, deployed, registry
-from .harness import FAST, TOKEN, Project, names, writes
+from .harness import FAST, TOKEN, Project, endpoint, names, writes
 from .test_artifacts_keys import (
     ANEW,
     BESIDE,
@@ -109,6 +112,8 @@ def test_an_automation_that_was_forgotten_still_counts(
     (automation,) = emulator.wandb.automations("acme")
     id = f"{CHAT}:{automation['id']}"
     assert f"friendli-iac import WebhookAutomation/NAME {id}" in refused.err
+    stop = "friendli-iac set Endpoint/chat spec.desired=terminated; friendli-iac apply --target"
+    assert stop in refused.err
     # It is looked at once more before a plan from then is carried out.
     emulator.wandb.edit_automation(automation["id"], enabled=False)
     saved = world.run("plan", *(word for word in words if word != "--allow-destroy"), "--out", "x")
@@ -119,6 +124,62 @@ def test_an_automation_that_was_forgotten_still_counts(
     assert (stale.code, writes(emulator)) == (6, []), stale
     emulator.wandb.edit_automation(automation["id"], enabled=False)
     assert world.apply(*words).code == 0
+
+
+def test_a_team_that_is_gone_hides_no_other(world: Project, emulator: Emulator) -> None:
+    apply(world, BESIDE)
+    assert world.run("state", "forget", MOVER).code == 0
+    state = world.state
+    for name, team in (("chat", "aaa"), ("beside", "bbb")):  # of which one ends
+        past = copy.deepcopy(state["resources"]["Endpoint/chat"]["history"][0])
+        past["spec"]["model"]["wandb"]["artifact"] = f"{team}/models/chat:v0"
+        state["resources"][f"Endpoint/{name}"]["history"].insert(0, past)
+    world.state_path.write_text(json.dumps(state))
+    world.write(BESIDE_ALONE + "---\n" + WEBHOOK)
+    refused = world.apply("--allow-destroy")
+    assert refused.code == 5, refused
+    assert "would buy it anew is not known" in refused.out
+    assert "aaa" in refused.out
+    assert "bbb" not in refused.out
+    # What bills is stopped all the same.
+    world.write(deployed() + "---\n" + BESIDE_ALONE + "---\n" + WEBHOOK)
+    assert world.run("set", "Endpoint/chat", "spec.desired=terminated").code == 0
+    assert world.apply("--target", "Endpoint/chat").code == 0
+
+
+def test_what_an_interrupted_apply_made_is_no_strangers(
+    project: Project, emulator: Emulator
+) -> None:
+    registry(emulator)
+    emulator.wandb.set_secret("acme", "FRIENDLI_TOKEN", TOKEN)
+    project.write(BESIDE)
+    emulator.hold("POST", "mutation createFilterTrigger", "after")
+    running = project.spawn("apply", "--yes", *FAST)
+    emulator.wait_held()
+    running.kill()
+    running.communicate()
+    emulator.clear_faults()
+    project.write(BESIDE_ALONE + "---\n" + WEBHOOK)
+    planned = project.run("plan")
+    assert planned.code == 0, planned
+    assert "If it is not of what is settled first, apply refuses this" in planned.out
+    assert project.apply("--allow-destroy").code == 0
+    assert names(emulator) == ["beside"]
+
+
+def test_a_key_that_was_given_up_before_the_plan_keeps_nothing_from_it(
+    project: Project, emulator: Emulator
+) -> None:
+    registry(emulator)
+    one = deployed(key="one") + "---\n" + BESIDE_ALONE
+    apply(project, one)
+    remove(project, emulator)
+    assert project.run("state", "forget", "Endpoint/chat").code == 0
+    project.write(one + "---\n" + endpoint("third"))
+    assert project.run("plan", *ONLY_CHAT, "--out", "x.plan").code == 0
+    assert project.apply("--target", "Endpoint/third").code == 0
+    done = project.run("apply", "x.plan", "--yes", *FAST)
+    assert (done.code, names(emulator)) == (0, ["beside", "chat", "third"]), done
 
 
 @pytest.mark.parametrize("without", ["a key", "an address", "an answer"])

@@ -203,11 +203,11 @@ def test_what_an_event_bought_is_taken_in(world: Project, emulator: Emulator) ->
     assert (refused.code, writes(emulator)) == (5, [])
     assert f"import Endpoint/chat {bought}" in refused.err
     assert world.run("state", "forget", "Endpoint/chat").code == 0
-    assert world.state["forgotten_keys"] == [key]
+    assert list(world.state["forgotten_keys"]) == [key]
     said = f"spec.model.wandb.idempotencyKey={key}"
     taken = world.run("import", "Endpoint/chat", bought, "--set", said)
     assert taken.code == 0, taken
-    assert world.state["forgotten_keys"] == []
+    assert world.state["forgotten_keys"] == {}
     apply(world, BESIDE)
     fire(emulator, "v1")
     assert (id_of(emulator), artifact_of(emulator)) == (bought, "v1")
@@ -302,7 +302,7 @@ def test_a_key_that_a_restore_takes_out_of_state_is_not_given_again(
     key = f"friendli-iac/{lineage(project)}/Endpoint/chat"
     restored = project.run("state", "restore", str(serial), "--yes")
     assert restored.code == 0, restored
-    assert project.state["forgotten_keys"] == [key]
+    assert list(project.state["forgotten_keys"]) == [key]
     emulator.clear_requests()
     apply(project, BESIDE_ALONE + "---\n" + deployed("v2", more="  name: new\n"))
     assert [body["idempotencyKey"] for body in bodies(emulator)] == [f"{key}/2"]

@@ -37,27 +37,36 @@ def test_a_renamed_automation_leaves_it(updated: bool, moved: Project, emulator:
     assert moved.run("plan", "--detailed-exitcode").code == 0
 
 
-def test_one_that_ended_and_did_not_come_back_leaves_it(moved: Project, emulator: Emulator) -> None:
-    for scaling in (WIDER, WIDER.replace("3", "4")):
-        emulator.fault("POST", MADE, kind="status", status=403)
-        moved.write(deployed("v1", scaling=scaling) + RENAMED)
-        assert moved.apply("--allow-destroy").code == 4
-    apply(moved, deployed("v1", scaling=scaling) + RENAMED)
-    assert (artifact_of(emulator), DEPLOY in writes(emulator)) == ("v2", False)
-    # Given up for good, it is ours again.
-    apply(moved, deployed("v1", scaling=scaling) + WEBHOOK, "--allow-destroy")
-    assert artifact_of(emulator) == "v1"
-    assert moved.state["resources"]["Endpoint/chat"]["mover_ended"] == 0
-
-
-@pytest.mark.parametrize("updated", [False, True], ids=["", "after an update of ours"])
-def test_another_artifact_is_what_the_manifest_says(
-    updated: bool, moved: Project, emulator: Emulator
+@pytest.mark.parametrize("how", ["taken away", "not made"])
+def test_after_a_time_without_any_the_artifact_is_ours(
+    how: str, world: Project, emulator: Emulator
 ) -> None:
-    if updated:
-        apply(moved, deployed("v1", scaling=WIDER) + ALL)
-    scaling = {"scaling": WIDER} if updated else {}
-    apply(moved, deployed("v0", **scaling) + RENAMED, "--allow-destroy")
+    fire(emulator, "v2")
+    text = ALL
+    if how == "taken away":
+        apply(world, deployed() + WEBHOOK, "--target", MOVER, "--allow-destroy")
+    else:
+        text = RENAMED
+        emulator.fault("POST", MADE, kind="status", status=403)
+        world.write(deployed() + text)
+        assert world.apply("--allow-destroy").code == 4
+    fire(emulator, "v1")  # there and back, and nobody listened
+    emulator.clear_requests()
+    apply(world, deployed() + text)
+    assert (artifact_of(emulator), len(bodies(emulator))) == ("v1", 1)
+    assert world.run("plan", "--detailed-exitcode").code == 0
+    assert world.state["resources"]["Endpoint/chat"]["mover_ended"] == 0
+
+
+@pytest.mark.parametrize("automations", [ALL, RENAMED], ids=["the same", "renamed"])
+def test_while_one_deploys_it_another_artifact_in_the_manifest_waits(
+    automations: str, moved: Project, emulator: Emulator
+) -> None:
+    moved.write(deployed("v0") + automations)
+    assert "what we sent last is v1" in moved.run("plan").out
+    assert moved.apply("--allow-destroy").code == 0
+    assert (artifact_of(emulator), DEPLOY in writes(emulator)) == ("v2", False)
+    apply(moved, deployed("v0") + automations + "  enabled: false\n")
     assert artifact_of(emulator) == "v0"
 
 

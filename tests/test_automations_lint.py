@@ -177,6 +177,7 @@ OTHERS = "does not match production, the alias that Endpoint/chat says"
         ({"scope": "project: acme/wandb-registry-model"}, "19:12", LISTENS),
         ({"scope": "team: acme"}, "19:9", f"{LISTENS} acme would"),
         ({"trigger": 'aliasAdded: "^staging$"'}, "20:25", f"^staging$ {OTHERS}"),
+        ({"trigger": 'aliasAdded: "^(?!production)"'}, "20:25", "cannot be told, and each would"),
         ({"sends": PULL, "trigger": 'tagAdded: "^ok$"'}, "20:12", "a pull request is for the"),
         ({"sends": PULL, "trigger": "artifactLinked: true"}, "20:12", "a pull request is for the"),
         ({"sends": PULL, "trigger": "artifactCreated: true"}, "20:12", "a pull request is for"),
@@ -204,7 +205,7 @@ def test_events_that_are_not_those_of_the_endpoint_are_a_problem(
     ("trigger", "at"),
     [
         ('aliasAdded: "^prod"', "production"),
-        ('aliasAdded: "(?=p)production"', "production"),  # cannot be judged
+        ('aliasAdded: "^production$"', "production"),
         ('aliasAdded: "^staging$"', "v0"),
     ],
 )
@@ -216,12 +217,29 @@ def test_events_that_may_be_those_of_the_endpoint_are_none(
     assert project.run("validate").code == 0
 
 
+def test_an_alias_that_has_to_be_escaped(project: Project) -> None:
+    endpoint = ENDPOINT.replace(":production", ":v1.2")
+    exact = automation(sends=DIRECT, trigger=r"aliasAdded: ^v1\.2$")
+    project.write(webhook() + endpoint + exact)
+    assert doubts(project) == ""
+
+
+def test_events_of_what_is_disabled_are_none(project: Project) -> None:
+    """So that an endpoint can say another alias, before its automation follows."""
+    endpoint = ENDPOINT.replace(":production", ":staging")
+    project.write(webhook() + endpoint + automation(sends=f"{DIRECT}\n  enabled: false"))
+    assert project.run("validate").code == 0
+
+
 @pytest.mark.parametrize(
     ("trigger", "sends", "at", "says"),
     [
         ('tagAdded: "^ok$"', DIRECT, "production", "trigger.tagAdded: each such event rolls its"),
         ("artifactLinked: true", DIRECT, "production", "whatever production means"),
         ("artifactCreated: true", DIRECT, "production", "trigger.artifactCreated: each such"),
+        ('aliasAdded: "^(production|x)$"', DIRECT, "production", "other aliases than production"),
+        ('aliasAdded: "^v1.2$"', DIRECT, "v1.2", r"too; write ^v1\.2$"),
+        ('aliasAdded: "^production$"', DIRECT, "v0", "the next event rolls another one out"),
         ('aliasAdded: "^production$"', PULL, "production", f"Write the version, such as {CHAT}:v7"),
         ('aliasAdded: "^production$"', PULL, "v0", ""),
     ],
@@ -231,6 +249,7 @@ def test_what_decides_beside_the_manifest(
 ) -> None:
     team(emulator)
     emulator.wandb.tag(CHAT, "v0", "ok")
+    emulator.wandb.log(CHAT, aliases=["v1.2"])
     hook = webhook(url=GITHUB if sends == PULL else DEPLOY)
     endpoint = ENDPOINT.replace(":production", f":{at}")
     project.write(hook + endpoint + automation(sends=sends, trigger=trigger))

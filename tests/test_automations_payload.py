@@ -88,6 +88,18 @@ def test_what_was_applied_without_it_is_told(world: Project, emulator: Emulator)
     assert most(emulator) == (8, 8)
 
 
+def test_it_is_told_where_the_artifact_is_the_automations(
+    world: Project, emulator: Emulator
+) -> None:
+    fire(emulator)
+    apply(world, WIDE + ALL)  # without an artifact: it is not known which one serves
+    world.write(deployed() + ALL)
+    assert f"! {told(8)}" in world.run("plan", *TARGET).out
+    done = world.apply(*TARGET)
+    assert f"note: {told(8)}" in done.err, done
+    assert most(emulator) == (2, 8)
+
+
 @pytest.mark.parametrize("state", ["disabled", "all of it"])
 def test_nothing_is_told_where_nothing_comes_back(state: str, world: Project) -> None:
     if state == "disabled":

@@ -127,6 +127,18 @@ def test_7_when_another_apply_is_at_work(project: Project, emulator: Emulator) -
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_8_also_while_modules_are_imported(project: Project, number: signal.Signals) -> None:
+    """One that comes while a dataclass is made: in the `exec` of a text."""
+    project.write(endpoint())
+    comes = f"import os\\nos.kill(os.getpid(), {int(number)})\\nfor _ in range(10**6): pass"
+    module = project.write(f'exec("{comes}")\n', "modules/yaml.py")
+    assert module.parent.name == "modules"
+    process = project.spawn("validate", env={"PYTHONPATH": str(module.parent)})
+    _, err = process.communicate(timeout=30)
+    assert (process.returncode, "error: stopped at once" in err) == (8, True), err
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_8_when_stopped(number: signal.Signals, project: Project, emulator: Emulator) -> None:
     """Once: the call in flight is recorded, and what was not begun is not sent."""
     project.write(endpoint("a") + "---\n" + endpoint("b"))

@@ -199,6 +199,7 @@ def test_a_cancelled_job_is_told_apart_while_it_settles(
     first.kill()
     first.communicate()
     emulator.fault("GET", f"{CREATE}$", kind="stale_list", newest=9, count=None)
+    emulator.clear_requests()
     second = project.spawn("apply", "--yes", "--settle-grace", "60s")
     deadline = time.monotonic() + 10
     while not emulator.requests and time.monotonic() < deadline:

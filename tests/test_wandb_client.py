@@ -21,9 +21,9 @@ from friendli_iac.errors import (
     UNKNOWN_REQUEST,
     ApiError,
     AuthError,
+    NoAddress,
     NotFound,
     Unreachable,
-    UsageError,
 )
 from friendli_iac.resources.artifact import ArtifactName
 
@@ -131,7 +131,7 @@ def test_what_is_no_key_is_not_sent(emulator: Emulator, key: str) -> None:
 
 
 def test_a_key_never_travels_in_the_open() -> None:
-    with pytest.raises(UsageError, match="not https"):
+    with pytest.raises(NoAddress, match="not https"):
         WandbApi({}, "http://api.wandb.ai", WANDB_KEY).webhooks("acme")
 
 

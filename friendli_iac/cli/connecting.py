@@ -107,8 +107,8 @@ def linker_of(session: Session) -> Linker:
     """What the session's manifests say together, with W&B."""
     from friendli_iac.engine.adapters import AdaptersSent
     from friendli_iac.engine.artifacts import ArtifactLink
-    from friendli_iac.engine.firing import Firing
     from friendli_iac.engine.linking import Linker
+    from friendli_iac.engine.other_automations import OtherAutomations
     from friendli_iac.engine.payloads import PayloadLink
     from friendli_iac.manifest.adapters import base_url
 
@@ -116,7 +116,7 @@ def linker_of(session: Session) -> Linker:
     artifacts = ArtifactLink(wandb)
     adapters = AdaptersSent(session.project.adapters.get(base_url(session.api)))
     links = (artifacts, adapters, PayloadLink(session.environment))
-    return Linker(links, watches=(artifacts, Firing(wandb)))
+    return Linker(links, watches=(artifacts, OtherAutomations(wandb)))
 
 
 def siblings_of(session: Session) -> Siblings:

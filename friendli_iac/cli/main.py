@@ -89,7 +89,12 @@ def main() -> None:
         os.environ.get("WANDB_API_KEY", ""),
         os.environ.get("HF_TOKEN", "").strip(),
     )
-    sys.exit(run(sys.argv[1:], console))
+    code = run(sys.argv[1:], console)
+    # CPython ends by SIGINT, whatever the code, after a KeyboardInterrupt that left the exec of a
+    # text, as dataclasses have, although it was caught; the next exec makes it forget that
+    # (`run_eval_code_obj` in Python/pythonrun.c).
+    exec("")
+    sys.exit(code)
 
 
 def _interrupt(number: int, frame: object) -> None:

@@ -12,6 +12,7 @@ from typing import Any
 from friendli_iac.core.canonical import canonical_json
 from friendli_iac.core.state import Applied
 from friendli_iac.resources.base import Kind
+from friendli_iac.resources.secrets import masked_value
 from friendli_iac.resources.spec import Leaf, Spec, copied, drop_path, leaves, overlay
 
 # The source of a value that no manifest says: a default of ours, or what we sent before.
@@ -91,6 +92,13 @@ def readable(kind: Kind, spec: Spec) -> dict[str, Any]:
     return flatten(kind, keep(kind, spec, lambda leaf: not leaf.write_only and not leaf.local))
 
 
+def displayed(leaf: Leaf, value: Any, desired: Any = None) -> Any:
+    """A value from before as plans and reports keep it: they are shown, and comments are made of
+    them. What is `desired` as well is no secret of others.
+    """
+    return masked_value(value) if leaf.sensitive and value != desired else value
+
+
 def changed_paths(kind: Kind, old: Spec, new: Spec) -> set[str]:
     """The paths whose values differ, with 1, 1.0 and true told apart and lists taken in order."""
     if canonical_json(old) == canonical_json(new):  # 70 times faster than asking deepdiff
@@ -150,8 +158,10 @@ def difference(
         fields.append(
             FieldChange(
                 path=path,
-                prior=prior.get(path),
-                live=None if mark.write_only or mark.local else seen.get(path),
+                prior=displayed(mark, prior.get(path), new.get(path)),
+                live=None
+                if mark.write_only or mark.local
+                else displayed(mark, seen.get(path), new.get(path)),
                 desired=new.get(path),
                 reason=f"unknown since version {unknown_since}"
                 if path in doubted

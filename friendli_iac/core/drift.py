@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
-from friendli_iac.core.diff import flatten, keep, readable
+from friendli_iac.core.diff import displayed, flatten, keep, readable
 from friendli_iac.core.journal import Entry
 from friendli_iac.core.moved import moved, without_artifact
 from friendli_iac.core.pins import HOLDS_ALL
@@ -20,7 +20,7 @@ from friendli_iac.core.strangers import Place, Stranger
 from friendli_iac.errors import ApiError
 from friendli_iac.resources import KINDS
 from friendli_iac.resources.base import Action, Address, Kind, Observed
-from friendli_iac.resources.spec import Spec, get_path, overlay
+from friendli_iac.resources.spec import Spec, get_path, leaves, overlay
 
 
 @dataclass(frozen=True)
@@ -163,8 +163,9 @@ def field_drift(
     live = readable(kind, observed.spec)
     before = readable(kind, resource.prior.spec) if resource.pending and resource.prior else {}
     ignored = get_path(resource.applied.spec, "lifecycle.ignoreChanges", [])
+    known = leaves(kind.model)
     return tuple(
-        Drift(address, path, value, live.get(path))
+        Drift(address, path, displayed(known[path], value), displayed(known[path], live.get(path)))
         for path, value in applied.items()
         if not _same(value, live.get(path))
         and not (path in before and _same(before[path], live.get(path)))

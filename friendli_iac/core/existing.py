@@ -7,7 +7,7 @@ from dataclasses import replace
 
 from friendli_iac.core.cost import NOTHING, deposed_cost, live_cost, plus
 from friendli_iac.core.diff import FieldChange, difference
-from friendli_iac.core.moved import Moved, moved, own_digest
+from friendli_iac.core.moved import Moved, broken_by_others, moved, own_digest
 from friendli_iac.core.pins import HOLDS_ALL, trial, tried
 from friendli_iac.core.plan import Change
 from friendli_iac.core.rollback import restorable
@@ -95,7 +95,7 @@ def existing(
     left = deposed_cost(kind, resource, scene.prices)
     ends_left = leftover or action == "terminate" or (action == "replace" and steps[0] != "create")
     back = wanted.back and action != "replace"
-    tries = None if back else _trial(kind, wish, action, wanted, resource)
+    tries = None if back else _trial(kind, wish, action, wanted, resource, observed)
     kept_pin = wanted.pin
     if action == "replace" and wanted.held:  # it must outlive what is deleted
         kept_pin = wanted.pin or resource.pin
@@ -114,7 +114,7 @@ def existing(
         cost_before=plus(before, left),
         cost_after=cost_after if ends_left else plus(cost_after, left),
         trial=tries,
-        restorable=restorable(kind, resource, observed, goal, tries),
+        restorable=restorable(kind, resource, goal, tries),
         pin=_pin(kind, rollback, applied, target, fields) if rollback and sent else kept_pin,
         overdue=wanted.expired and action in ("terminate", "replace"),
         believes=applied if new_facts and resource.pending is None else None,
@@ -248,7 +248,12 @@ def _tries(wish: Wish, action: Action, resource: Resource) -> tuple[tuple[str, s
 
 
 def _trial(
-    kind: Kind, wish: Wish, action: Action, wanted: Wanted, resource: Resource
+    kind: Kind,
+    wish: Wish,
+    action: Action,
+    wanted: Wanted,
+    resource: Resource,
+    observed: Observed,
 ) -> Trial | None:
     """What is pinned when it fails; together with what is held off already."""
     if action not in ("update", "replace", "restart", "wake", "verify"):
@@ -258,7 +263,8 @@ def _trial(
     spec = copied(wanted.spec)
     if kind.moved_by(spec) and action != "replace":  # then it is not sent
         drop_path(spec, ARTIFACT)
-    found = trial(kind, wish, spec, resource)
+    in_vain = broken_by_others(kind, resource, observed, spec)
+    found = replace(trial(kind, wish, spec, resource), in_vain=in_vain)
     if wanted.held is None or resource.pin is None:
         return found
     return replace(found, earlier=wanted.pin or resource.pin)

@@ -36,10 +36,12 @@ def key_of(state: State, address: str, written: Spec, *, again: bool) -> str | N
     return next(key for key in keys if key not in taken)
 
 
-def left_behind(state: State, keys: Iterable[str]) -> list[str]:
-    """The keys of what was given up, with `keys`, and without those of what is in state."""
-    known, ours = dict.fromkeys([*state.forgotten_keys, *keys]), _in_state(state)
-    return [key for key in known if key not in ours]
+def left_behind(state: State, keys: Iterable[str]) -> dict[str, int]:
+    """The keys of what was given up, with `keys` as of now, and without those of what is in state.
+    Each has the serial at which it was given up.
+    """
+    known, ours = state.forgotten_keys | dict.fromkeys(keys, state.serial), _in_state(state)
+    return {key: serial for key, serial in known.items() if key not in ours}
 
 
 def keys_of(resource: Resource | None) -> list[str]:
@@ -98,7 +100,7 @@ def taken_since(state: State, serial: int, changes: Iterable[Change]) -> list[st
             continue
         if (other := known.get(meant, change.address)) != change.address:
             found.append(f"the idempotencyKey of {change.address} is that of {other} now")
-        elif meant[1] in state.forgotten_keys:
+        elif state.forgotten_keys.get(meant[1], -1) >= serial:
             found.append(f"the idempotencyKey of {change.address} may be of what was given up")
     return found
 
@@ -154,32 +156,24 @@ def refired(
             if gone or (created and automation in stops.get(address, ())):
                 continue
             if applied.get("enabled", True) or (seen and seen.spec.get("enabled")):
-                found.append(
-                    _bought_by_another_key(address, automation)
-                    if created
-                    else _bought_in_between(address, automation)
-                )
+                found.append(_bought(address, automation, created=created))
     return found
 
 
-def _bought_by_another_key(address: str, automation: str) -> Refusal:
+def _bought(address: str, automation: str, *, created: bool) -> Refusal:
+    """`created`: what was there is gone, and there is another key; else there is a time between."""
+    if created:
+        how = "deploys it by another key than it is to have, and the next event"
+        first = "Leave --replace and a new idempotencyKey out, where there is one; or say"
+        then = "enable it"
+    else:
+        how = "may deploy it while it is made anew, and an event in between"
+        first, then = "Say", "make it anew, and enable it"
     return Refusal(
         address,
-        f"{automation} deploys it by another key than it is to have, and the next event would buy "
-        "a second one",
-        f"Leave --replace and a new idempotencyKey out, where there is one; or say "
-        f"`enabled: false` for {automation} (in its manifest: put it back if it was taken out), "
-        "and apply; then enable it.",
-    )
-
-
-def _bought_in_between(address: str, automation: str) -> Refusal:
-    return Refusal(
-        address,
-        f"{automation} may deploy it while it is made anew, and an event in between would buy a "
-        "second one",
-        f"Say `enabled: false` for {automation} (in its manifest: put it back if it was taken "
-        "out), and apply; then make it anew, and enable it.",
+        f"{automation} {how} would buy a second one",
+        f"{first} `enabled: false` for {automation} (in its manifest: put it back if it was taken "
+        f"out), and apply; then {then}.",
     )
 
 

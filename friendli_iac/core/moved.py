@@ -41,8 +41,7 @@ def moved(kind: Kind, resource: Resource, observed: Observed, wanted: Spec) -> M
     left = 0.0 < moment(observed.updated_at) <= resource.mover_ended
     if not by and not left:  # then it was not there yet to make them
         return Moved(since)
-    meant = kind.moved_by(wanted)
-    return Moved(since, (by or meant) if meant else "", (ARTIFACT,))
+    return Moved(since, by if kind.moved_by(wanted) else "", (ARTIFACT,))
 
 
 def moved_since(resource: Resource, observed: Observed) -> int | None:
@@ -56,6 +55,20 @@ def moved_since(resource: Resource, observed: Observed) -> int | None:
 def is_theirs(kind: Kind, spec: Spec) -> bool:
     """Whether which artifact serves is not known, for others rolled it out who are meant to."""
     return bool(kind.moved_by(spec)) and get_path(spec, ARTIFACT) is None
+
+
+def broken_by_others(kind: Kind, resource: Resource, observed: Observed, wanted: Spec) -> bool:
+    """Whether what does not serve was rolled out by others, who are meant to: what is sent onto it
+    does not help, and is not why. What is ours, and failed, says so itself.
+    """
+    if observed.health == "served" or not kind.moved_by(wanted):
+        return False
+    if moved_since(resource, observed):
+        return observed.health == "failed"
+    if resource.trial is not None:  # what was sent last is not judged yet
+        return resource.trial.in_vain
+    ours = resource.pin is not None and resource.pin.stage == "halted"
+    return observed.health == "failed" and is_theirs(kind, resource.applied.spec) and not ours
 
 
 def stands_still(resource: Resource, version: int | None, updated_at: str | None) -> bool:

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import replace
 
 from friendli_iac.core.scene import Wish
 from friendli_iac.core.state import Applied, Resource, State
-from friendli_iac.resources.artifact import ARTIFACT, MOVED_BY
+from friendli_iac.resources.artifact import MOVED_BY
 from friendli_iac.resources.base import Address
 from friendli_iac.resources.spec import Spec, copied, drop_path, get_path, set_path
 
-AUTOMATION, ENDPOINT = "WebhookAutomation/", "Endpoint/"  # how their addresses begin
+AUTOMATION, ENDPOINT = "WebhookAutomation", "Endpoint"  # kinds
 
 
 def deployed_by(spec: Spec) -> str:
@@ -21,7 +21,7 @@ def deployed_by(spec: Spec) -> str:
     deploys = spec.get("deploys")
     if not deploys or spec.get("promotion") != "direct":
         return ""
-    return str(Address("Endpoint", str(deploys).rpartition("/")[2]))
+    return str(Address(ENDPOINT, str(deploys).rpartition("/")[2]))
 
 
 def movers(
@@ -31,27 +31,19 @@ def movers(
     themselves. What the plan is not about is as it was applied.
     """
     specs = {a: spec for a, spec in _applied(state).items() if a not in chosen}
-    specs |= {a: wishes[a].spec for a in chosen if a.startswith(AUTOMATION) and a in wishes}
+    specs |= {a: wishes[a].spec for a in _of(AUTOMATION, chosen) if a in wishes}
     return _by_endpoint(specs)
 
 
-def mover(state: State, address: str, wanted: Sequence[str], written: str, exact: str) -> str:
+def mover(state: State, address: str, wanted: Sequence[str]) -> str:
     """Which of the automations that are `wanted` to deploy the endpoint at `address` has its
-    versions in hand; empty where the artifact is ours: until one is made and enabled.
-
-    One that takes the place of another goes on with what that left, unless the manifest says
-    (`written`) another artifact than before. Where that other one has ended already, aliases may
-    have moved since, unseen: there, what it means now (`exact`) has to be what we sent.
+    versions in hand; empty where the artifact is ours. One takes them over only from one that
+    deploys it now: after a time without any, nobody knows what it is on.
     """
     moving = _by_endpoint(_applied(state)).get(address, [])
-    if going_on := [one for one in wanted if one in moving]:
-        return going_on[0]
-    resource = state.resources.get(address)
-    if resource is None or not wanted or not (moving or resource.mover_ended):
+    if not moving:
         return ""
-    sent, asked = _sent_last(resource)
-    same = written in (sent, asked) if moving else exact == sent
-    return wanted[0] if same or sent is None else ""
+    return next((one for one in wanted if one in moving), next(iter(wanted), ""))
 
 
 def note_movers(state: State, address: str, time: float) -> None:
@@ -60,25 +52,27 @@ def note_movers(state: State, address: str, time: float) -> None:
     blamed.
     """
     resource = state.resources.get(address)
-    every = address.startswith(AUTOMATION)
+    every = address.startswith(f"{AUTOMATION}/")
     if not every and (resource is None or not _is_from_wandb(resource)):
         return  # of most, without a look at all the others
     found = _by_endpoint(_applied(state))
-    for name in state.resources if every else (address,):
-        resource = state.resources[name]
-        if name.startswith(ENDPOINT):
-            by = found.get(name, [""])[0]
-            if by:
-                resource.mover_ended = 0.0
-            elif any(get_path(one.spec, MOVED_BY) for one in _specified(resource)):
-                resource.mover_ended = resource.mover_ended or time
-            resource.prior = _with_mover(resource.prior, by)
-            resource.pending = _with_mover(resource.pending, by)
-            resource.before = _with_mover(resource.before, by)
+    for name in _of(ENDPOINT, state.resources if every else [address]):
+        resource, by = state.resources[name], found.get(name, [""])[0]
+        if by:
+            resource.mover_ended = 0.0
+        elif any(get_path(one.spec, MOVED_BY) for one in _specified(resource)):
+            resource.mover_ended = resource.mover_ended or time
+        resource.prior = _with_mover(resource.prior, by)
+        resource.pending = _with_mover(resource.pending, by)
+        resource.before = _with_mover(resource.before, by)
 
 
 def _applied(state: State) -> dict[str, Spec]:
-    return {a: r.applied.spec for a, r in state.resources.items() if a.startswith(AUTOMATION)}
+    return {a: state.resources[a].applied.spec for a in _of(AUTOMATION, state.resources)}
+
+
+def _of(kind: str, addresses: Iterable[str]) -> list[str]:
+    return [address for address in addresses if address.startswith(f"{kind}/")]
 
 
 def _by_endpoint(specs: Mapping[str, Spec]) -> dict[str, list[str]]:
@@ -89,18 +83,6 @@ def _by_endpoint(specs: Mapping[str, Spec]) -> dict[str, list[str]]:
         if endpoint and spec.get("enabled", True):
             found.setdefault(endpoint, []).append(address)
     return found
-
-
-def _sent_last(resource: Resource) -> tuple[str | None, str | None]:
-    """The artifact that we sent last, and what the manifest said for it; None where nobody knows.
-    What others may have moved is in the history alone.
-    """
-    known = [(resource.applied.spec, resource.applied.asked)]
-    known += [(one["spec"], one["asked"]) for one in reversed(resource.history)]
-    for spec, asked in known:
-        if sent := get_path(spec, ARTIFACT):
-            return str(sent), asked.get(ARTIFACT)
-    return None, None
 
 
 def _specified(resource: Resource) -> list[Applied]:

@@ -59,10 +59,13 @@ def trial(kind: Kind, wish: Wish, wanted: Spec, resource: Resource | None) -> Tr
 
 
 def narrowed(kind: Kind, whole: Trial, applied: Spec) -> Trial:
-    """`whole` without what `applied` has by now, proved: only the rest is on trial still."""
+    """`whole` without what `applied` has by now, proved: only the rest is on trial still, and it is
+    sent onto what serves.
+    """
     there = tried(kind, applied)
     bad = {p: v for p, v in whole.bad.items() if not same(there.get(p), v)}
-    return replace(whole, bad=bad, good={p: there[p] for p in bad if p in there})
+    good = {p: there[p] for p in bad if p in there}
+    return replace(whole, bad=bad, good=good, in_vain=False)
 
 
 def in_force(kind: Kind, pin: Pin, wanted: Spec) -> Pin | None:

@@ -7,12 +7,11 @@ from dataclasses import replace
 
 from friendli_iac.core.canonical import same
 from friendli_iac.core.diff import flatten, keep
-from friendli_iac.core.moved import is_theirs, moved_since
 from friendli_iac.core.pins import goes_back, remote, tried
 from friendli_iac.core.state import Applied, Pin, Resource, Trial
 from friendli_iac.resources.alternatives import replaced
 from friendli_iac.resources.artifact import ARTIFACT, DIGEST
-from friendli_iac.resources.base import Kind, Observed
+from friendli_iac.resources.base import Kind
 from friendli_iac.resources.spec import (
     Spec,
     copied,
@@ -63,16 +62,11 @@ def _decides(kind: Kind, path: str, known: Mapping[str, object]) -> bool:
     return block is not None and block.REQUIRED and not replaced(kind.model, path, known)
 
 
-def restorable(
-    kind: Kind, resource: Resource, observed: Observed, goal: Applied, tries: Trial | None
-) -> bool:
-    """Whether what was there before can be sent again, and would help: not where what does not
-    serve was rolled out by others, who are meant to.
-    """
+def restorable(kind: Kind, resource: Resource, goal: Applied, tries: Trial | None) -> bool:
+    """Whether what was there before can be sent again, and would help."""
     if tries is None:
         return True
-    rolled_out = moved_since(resource, observed) or is_theirs(kind, resource.applied.spec)
-    if observed.health == "failed" and kind.moved_by(goal.spec) and rolled_out:
+    if tries.in_vain:
         return False
     good = good_settings(kind, resource.prior, goal).spec if resource.prior else {}
     return not lost_values(kind, good, tries)

@@ -52,13 +52,15 @@ Stage = Literal[
 @dataclass(frozen=True)
 class Trial:
     """What a change tries out: the values that the manifest said, and those from before. Both by
-    path; what is not there is left out. `asked` is as in `Applied`.
+    path; what is not there is left out. `asked` is as in `Applied`. `in_vain`: it is sent onto what
+    others rolled out, who are meant to, and what does not serve: if it fails, that is why.
     """
 
     bad: dict[str, Any]
     good: dict[str, Any] = field(default_factory=dict)
     asked: dict[str, str] = field(default_factory=dict)
     earlier: Pin | None = None  # what is held off meanwhile
+    in_vain: bool = False
 
 
 @dataclass(frozen=True)
@@ -197,7 +199,8 @@ class Lost:
 class State:
     """Everything that is kept. `api`, `team` and `wandb` say where the resources live, `project`
     (a name, or its repository and folder) and `environment` whose they are. `forgotten_keys` are
-    the idempotency keys of endpoints that were given up: W&B's route knows them by these still.
+    the idempotency keys of endpoints that were given up (W&B's route knows them by these still),
+    each with the serial of the state at that time.
     """
 
     lineage: str
@@ -214,7 +217,7 @@ class State:
     open: list[dict[str, Any]] = field(default_factory=list)  # effects that a commit left open
     lost: list[Lost] = field(default_factory=list)
     overrides: list[Override] = field(default_factory=list)  # the newest is last
-    forgotten_keys: list[str] = field(default_factory=list)
+    forgotten_keys: dict[str, int] = field(default_factory=dict)
 
     @property
     def in_wandb(self) -> bool:
@@ -249,7 +252,7 @@ class State:
             fields["lost"] = [Lost(**value) for value in fields.get("lost", ())]
             fields["overrides"] = [Override(**value) for value in fields.get("overrides", ())]
             fields["open"] = [dict(value) for value in fields.get("open", ())]
-            fields["forgotten_keys"] = [str(key) for key in fields.get("forgotten_keys", ())]
+            fields["forgotten_keys"] = dict(fields.get("forgotten_keys", {}))
             for address in fields["resources"]:
                 if Address.parse(address).kind not in KINDS:
                     raise ValueError(f"{address} is of no kind that this version knows")

@@ -98,8 +98,7 @@ class ArtifactLink:
         for address, name in written.items():
             rests = KINDS[Address.parse(address).kind].idle(wishes[address].spec)
             answer, resource = answers.get(name), state.resources.get(address)
-            exact = answer.name if isinstance(answer, ArtifactVersion) else name
-            by = mover(state, address, moved_by.get(address, ()), str(name), str(exact))
+            by = mover(state, address, moved_by.get(address, ()))
             look = _Look(name, answer, by, resource, rests, _listens(by, wishes, state))
             self._looks[address] = look
             again = address in scene.replace

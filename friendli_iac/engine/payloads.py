@@ -6,7 +6,7 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from friendli_iac.core.movers import deployed_by
+from friendli_iac.core.movers import AUTOMATION, ENDPOINT, deployed_by
 from friendli_iac.core.scene import Scene, Wish
 from friendli_iac.core.state import Applied, State
 from friendli_iac.core.wanted import wanted_now
@@ -26,7 +26,7 @@ from friendli_iac.resources.payload import (
 )
 from friendli_iac.resources.spec import BLANK, Spec, copied, get_path, overlay, set_path
 
-AUTOMATION, WEBHOOK, ENDPOINT = "WebhookAutomation", "Webhook", "Endpoint"
+WEBHOOK = "Webhook"
 
 
 @dataclass(frozen=True)
@@ -151,8 +151,9 @@ def outdated(specs: Mapping[str, Spec], endpoints: Collection[str]) -> list[tupl
     for address, spec in sorted(specs.items()):
         deployed = deployed_by(spec) if Address.parse(address).kind == AUTOMATION else ""
         endpoint = specs.get(deployed, {})
-        gpu, artifact = get_path(endpoint, "instance.gpu"), get_path(endpoint, ARTIFACT)
-        if deployed not in endpoints or not (spec.get("enabled", True) and gpu and artifact):
+        # Without its artifact, where an automation has moved that.
+        gpu, model = get_path(endpoint, "instance.gpu"), get_path(endpoint, "model.wandb")
+        if deployed not in endpoints or not (spec.get("enabled", True) and gpu and model):
             continue
         here = payload_of(KINDS[ENDPOINT].complete(endpoint))
         there = _flat({key: spec.get("payload", {}).get(key) for key in SETTINGS.values()})

@@ -153,15 +153,20 @@ def with_way_out(error: ApiError, state: State, selection: Selection) -> ApiErro
     ending = sorted(_chosen(state, {}, selection))
     billing = [a for a in ending if KINDS[Address.parse(a).kind].serves]
     if billing:
-        sets = "; ".join(f"friendli-iac set {a} spec.desired=terminated" for a in billing[:NAMED])
-        targets = " ".join(f"--target {a}" for a in billing[:NAMED])
-        more = len(billing) - NAMED
-        error.next += (
-            f" To stop what bills now, without W&B: {sets}; friendli-iac apply {targets}"
-            + (f" (and so on for {more} more)" if more > 0 else "")
-            + "; or terminate it in Friendli's web page."
-        )
+        error.next += f" {without_wandb(billing)}."
     return error
+
+
+def without_wandb(billing: Sequence[str]) -> str:
+    """How what bills at these addresses is stopped, whatever W&B has."""
+    sets = "; ".join(f"friendli-iac set {a} spec.desired=terminated" for a in billing[:NAMED])
+    targets = " ".join(f"--target {a}" for a in billing[:NAMED])
+    more = len(billing) - NAMED
+    return (
+        f"To stop what bills now, without W&B: {sets}; friendli-iac apply {targets}"
+        + (f" (and so on for {more} more)" if more > 0 else "")
+        + "; or terminate it in Friendli's web page"
+    )
 
 
 def manifest_digest(wanted: Mapping[str, Wish]) -> str:

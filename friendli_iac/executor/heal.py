@@ -133,7 +133,9 @@ def _heal(context: Context, change: Change, failure: Failure, *, recovering: boo
         _end(context, change, failure, rollout)
     if late:  # an update on its way cannot be called off
         raise timed_out(context, address, failure.why)
-    if recovering and is_theirs(kind, pending.spec):
+    # A rollback has no trial.
+    theirs = recovering and is_theirs(kind, pending.spec)
+    if resource.trial.in_vain if resource.trial else theirs:
         _write(context, address, failure, None)
         raise not_ours_to_take_back(kind, resource, failure, context.prices)
     good = good_settings(kind, resource.prior, pending)

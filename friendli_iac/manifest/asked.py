@@ -16,7 +16,7 @@ from friendli_iac.manifest.reader import read
 from friendli_iac.manifest.spelling import Value, as_typed, literal
 from friendli_iac.manifest.write import NOTHING
 from friendli_iac.resources.base import Address
-from friendli_iac.resources.secrets import RULE, masked
+from friendli_iac.resources.secrets import RULE, looks_secret, masked
 from friendli_iac.resources.spec import leaves, parse_value
 
 
@@ -60,24 +60,26 @@ def _setting(address: Address, text: str) -> Setting:
     name, equals, typed = text.partition("=")
     if not equals or not name:
         raise UsageError(
-            f"{text}: a setting looks like spec.model.huggingFace.revision=COMMIT", safe=NOTHING
+            f"{masked(text)}: a setting looks like spec.model.huggingFace.revision=COMMIT",
+            safe=NOTHING,
         )
     if not typed:
         raise UsageError(
             f"{name}= has no value", safe=NOTHING, next=f"To remove it: --unset {name}"
         )
-    path = _path(address, name, text)
+    said = name if looks_secret(text) else text
+    path = _path(address, name, said)
     if path[0] == "metadata":
         return Setting(path, literal(typed), typed)
     inner = ".".join(map(str, path[1:]))
     leaf = leaves(MODELS[address.kind])[inner]
-    flow = _flow(text, typed) if leaf.nested and typed.lstrip()[:1] in ("{", "[") else None
+    flow = _flow(said, typed) if leaf.nested and typed.lstrip()[:1] in ("{", "[") else None
     try:
         value = parse_value(MODELS[address.kind], inner, typed if flow is None else flow)
     except ValidationError as error:
         first = error.errors()[0]
-        said = name if first["type"] == RULE else masked(text)
-        raise UsageError(f"{said}: {first['msg']}", safe=NOTHING, next=leaf.description) from None
+        shown = name if first["type"] == RULE else said
+        raise UsageError(f"{shown}: {first['msg']}", safe=NOTHING, next=leaf.description) from None
     if flow is not None:
         return Setting(path, literal(flow), value)
     return Setting(path, as_typed(typed, value), value)

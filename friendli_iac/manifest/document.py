@@ -33,15 +33,27 @@ _BOUNDARY = re.compile(r"^---(?=\s|\Z)|^\.\.\.[ \t]*(?:#.*)?\r?$", re.MULTILINE)
 
 
 class Report(list[Problem]):
-    """The first MAX_PROBLEMS problems, and how many `more` there were."""
+    """The first MAX_PROBLEMS problems, and how many `more` there were. A line with a secret in it
+    is shown by none of them.
+    """
 
     more = 0
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._secret: set[tuple[str, int]] = set()  # lines, by file
 
     @property
     def full(self) -> bool:
         return len(self) >= MAX_PROBLEMS
 
     def append(self, problem: Problem) -> None:
+        line = (problem.file, problem.line)
+        if problem.rule == RULE and line not in self._secret:
+            self._secret.add(line)
+            self[:] = [p._replace(snippet="") if p[:2] == line else p for p in self]
+        if line in self._secret:
+            problem = problem._replace(snippet="")
         if self.full:
             self.more += 1
         else:
@@ -104,10 +116,10 @@ class Document:
     def problem_at(
         self, place: tuple[int, int], rule: str, message: str, remedy: str = ""
     ) -> Problem:
+        """Neither message nor remedy nor line are shown with what looks like a secret."""
         line, column = place
-        shown = self.line_at(line)[: 4 * _SNIPPET].rstrip()  # of a long line, the rest is not read
-        snippet = "" if rule == RULE else masked(shown)[:_SNIPPET]
-        return Problem(self.file, line, column, message, remedy, snippet, rule)
+        snippet = "" if rule == RULE else masked(self.line_at(line).rstrip(), _SNIPPET)
+        return Problem(self.file, line, column, masked(message), masked(remedy), snippet, rule)
 
     def line_at(self, line: int) -> str:
         """The text of a line of the file; empty when it is not in this document."""
@@ -150,7 +162,7 @@ def show(value: object) -> str:
         return "a block of keys"
     if isinstance(value, list):
         return "a list"
-    text = masked(json.dumps(value, ensure_ascii=False, default=str))
+    text = masked(json.dumps(value, ensure_ascii=False, default=str), 61)
     return text if len(text) <= 60 else text[:56] + '…"'
 
 

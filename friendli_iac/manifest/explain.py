@@ -14,7 +14,7 @@ from pydantic_core import ErrorDetails
 
 from friendli_iac.manifest.document import Keys, show
 from friendli_iac.manifest.reader import INVALID
-from friendli_iac.resources.secrets import RULE
+from friendli_iac.resources.secrets import RULE, masked
 from friendli_iac.resources.spec import SpecModel, leaves, submodel
 from friendli_iac.resources.values import NO_JSON
 
@@ -83,7 +83,7 @@ class Guesses:
 
 def text_type(name: str, value: object, raw: str | None) -> tuple[str, str]:
     """Message and remedy for a value that should have been text."""
-    message = f"{name} must be text, not {show(value) if raw is None else raw[:60]}"
+    message = f"{name} must be text, not {show(value) if raw is None else masked(raw, 60)}"
     single = isinstance(value, int | float)
     return message, f'quote it: "{raw or show(value)}"' if single else "give it as text"
 

@@ -120,13 +120,14 @@ def _pattern(expression: Any, about: str) -> str | None:
         case {"$regex": str(pattern), **rest} if not rest:
             return pattern
         case {"$eq": str(text), **rest} if not rest:
-            return f"^{_escaped(text)}$"
+            return f"^{escaped(text)}$"
         case str(text):
-            return f"^{_escaped(text)}$"
+            return f"^{escaped(text)}$"
     return None
 
 
-def _escaped(text: str) -> str:
+def escaped(text: str) -> str:
+    """The expression that matches this text, in any dialect."""
     return re.sub(r"([.^$*+?{}\[\]\\|()])", r"\\\1", text)
 
 

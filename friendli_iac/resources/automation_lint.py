@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Collection, Iterator, Mapping
 from typing import Any, Protocol
 from urllib.parse import urlsplit
 
 from friendli_iac.errors import ApiError, AuthError, Unreachable
 from friendli_iac.resources.artifact import ARTIFACT, IDEMPOTENCY_KEY, ArtifactName
-from friendli_iac.resources.automation_filter import EVENTS, fires, safe_regex
+from friendli_iac.resources.automation_filter import EVENTS, escaped, fires, safe_regex
 from friendli_iac.resources.automation_read import SCOPES, place_in, read_automation, scope_of
 from friendli_iac.resources.payload import FRIENDLI, NO_FORGE, NOT_DEPLOYED, ROUTE, receiver_of
 from friendli_iac.resources.plain import joined
@@ -62,7 +63,7 @@ def disagreements(spec: Spec, every: Mapping[str, Spec]) -> list[tuple[str, str,
     if endpoint is not None and "wandb" not in endpoint.get("model", {}):
         message, remedy = NOT_DEPLOYED
         found.append(("deploys", message.format(endpoint=deployed), remedy))
-    elif endpoint is not None and spec.get("promotion") == "direct":
+    elif endpoint is not None and _direct(spec):
         found += _foreign_events(spec, deployed, get_path(endpoint, ARTIFACT))
     if spec.get("promotion") == "pull-request" and "payload" not in spec:
         if "aliasAdded" not in spec["trigger"]:
@@ -89,14 +90,33 @@ def _foreign_events(spec: Spec, deployed: str, said: Any) -> Iterator[tuple[str,
             f"write collection: {artifact.path}",
         )
     pattern = spec["trigger"].get("aliasAdded")
-    matches = pattern is None or _fires(spec, "aliasAdded", artifact.at)
-    if matches is False and not artifact.is_version:
+    if pattern is None or artifact.is_version or pattern in _exactly(artifact.at):
+        return
+    matches = _fires(spec, "aliasAdded", artifact.at)
+    if matches is None:
+        yield (
+            "trigger.aliasAdded",
+            f"which aliases {pattern} matches cannot be told, and each would decide what "
+            f"{deployed} serves",
+            f"write {_exactly(artifact.at)[0]}",
+        )
+    if matches is False:
         yield (
             "trigger.aliasAdded",
             f"{pattern} does not match {artifact.at}, the alias that {deployed} says: another one "
             "would decide what it serves",
-            f"write ^{artifact.at}$, or say the other alias in model.wandb.artifact",
+            f"write {_exactly(artifact.at)[0]}, or say the other alias in model.wandb.artifact",
         )
+
+
+def _direct(spec: Spec) -> bool:
+    """Whether events roll versions out, past the manifest."""
+    return spec.get("promotion") == "direct" and bool(spec.get("enabled", True))
+
+
+def _exactly(alias: str) -> tuple[str, ...]:
+    """The expressions that match this alias, and nothing else."""
+    return f"^{escaped(alias)}$", f"^{re.escape(alias)}$"
 
 
 def _expression(spec: Spec) -> Iterator[str]:
@@ -163,6 +183,16 @@ def _deployed(spec: Spec, every: Mapping[str, Spec]) -> Iterator[str]:
         yield (
             f"trigger.{event}: each such event rolls its version out on {deployed}, whatever "
             f"{artifact.at} means, which the manifest says"
+        )
+    elif promotion == "direct" and artifact.is_version:
+        yield (
+            f"{deployed} says the version {artifact.at}, and the next event rolls another one out "
+            "on it, whatever the manifest says"
+        )
+    elif promotion == "direct" and spec["trigger"][event] not in _exactly(artifact.at):
+        yield (
+            f"trigger.{event} {spec['trigger'][event]}: other aliases than {artifact.at} that it "
+            f"matches roll their versions out on {deployed}, too; write {_exactly(artifact.at)[0]}"
         )
     if promotion == "pull-request" and not artifact.is_version:
         yield (

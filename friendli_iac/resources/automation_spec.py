@@ -12,7 +12,7 @@ from pydantic_core import PydanticCustomError
 
 from friendli_iac.resources.plain import PlainLifecycle
 from friendli_iac.resources.secrets import looks_secret, secret_problem
-from friendli_iac.resources.spec import Immutable, Leaf, Local, Needs, SpecModel
+from friendli_iac.resources.spec import Immutable, Leaf, Local, Needs, Sensitive, SpecModel
 from friendli_iac.resources.values import Bool, Json, Text
 
 LONGEST_NAME = 255  # of the schema: `CreateFilterTriggerInput`, in the sources of wandb 0.31
@@ -30,6 +30,7 @@ def _regex(text: str) -> str:
 
 
 def _without_secrets(value: Any) -> Any:
+    """Values and keys, of what is in it too."""
     for path, text in _texts(value):
         if looks_secret(text):
             raise secret_problem(
@@ -40,18 +41,29 @@ def _without_secrets(value: Any) -> Any:
     return value
 
 
+def _public(text: str) -> str:
+    if looks_secret(text, long=False):
+        raise secret_problem("what looks like a secret: W&B shows this to everybody")
+    return text
+
+
 def _texts(value: Any, path: str = "") -> Iterator[tuple[str, str]]:
-    """Every text in a value of JSON, and where it is in there."""
+    """Every text in a value of JSON, and where it is in there; a key is where its block is."""
     if isinstance(value, str):
         yield path, value
     elif isinstance(value, dict):
         for key, inner in value.items():
+            yield path, key
             yield from _texts(inner, f"{path}.{key}".lstrip("."))
     elif isinstance(value, list):
         for index, inner in enumerate(value):
             yield from _texts(inner, f"{path}[{index}]")
 
 
+Payload = dict[
+    Annotated[str, AfterValidator(_without_secrets)],
+    Annotated[Json, AfterValidator(_without_secrets)],
+]
 Regex = Annotated[Text, AfterValidator(_regex)]
 Path1 = Annotated[Text, Field(pattern="^[^/:\\s]+$"), Immutable()]
 Path2 = Annotated[Text, Field(pattern="^[^/:\\s]+/[^/:\\s]+$"), Immutable()]
@@ -124,12 +136,12 @@ class AutomationSpec(SpecModel):
         description="With `deploys`. `direct`: W&B has Friendli roll the version out, past review "
         "and probe. `pull-request`: the repository is told, and a job there opens a pull request.",
     )
-    payload: dict[str, Annotated[Json, AfterValidator(_without_secrets)]] | None = Field(
+    payload: Annotated[Payload, Sensitive()] | None = Field(
         default=None,
         description="What is sent, where it does not follow from `deploys`: a JSON object with "
         "W&B's variables, such as `${artifact_version_string}`. Written in YAML as `$${…}`.",
     )
-    description: Annotated[str, Strict()] | None = Field(
+    description: Annotated[str, Strict(), AfterValidator(_public), Sensitive()] | None = Field(
         default=None, description="Text for people. Left out, what is there stays."
     )
     enabled: Bool | None = Field(default=None, description="Whether it fires. Left out: true.")

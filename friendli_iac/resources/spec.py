@@ -40,6 +40,11 @@ class Local:
 
 
 @dataclass(frozen=True)
+class Sensitive:
+    """Others may have put a secret there: what was there before is shown masked."""
+
+
+@dataclass(frozen=True)
 class Ref:
     """Names a template of `kind`, whose spec takes the place of the block around it."""
 
@@ -135,6 +140,7 @@ class Leaf:
     write_only: bool = False
     immutable: bool = False
     local: bool = False
+    sensitive: bool = False
     ref: str | None = None
     include: str | None = None
     needs: str | None = None
@@ -164,6 +170,7 @@ def leaves(model: type[BaseModel]) -> Mapping[str, Leaf]:
             write_only=WriteOnly in kinds,
             immutable=Immutable in kinds,
             local=Local in kinds,
+            sensitive=Sensitive in kinds,
             ref=next((mark.kind for mark in marks if isinstance(mark, Ref)), None),
             include=next((mark.kind for mark in marks if isinstance(mark, Include)), None),
             needs=next((mark.kind for mark in marks if isinstance(mark, Needs)), None),

@@ -11,7 +11,7 @@ from pydantic_core import PydanticCustomError
 
 from friendli_iac.resources.plain import PlainLifecycle
 from friendli_iac.resources.secrets import looks_secret, secret_problem
-from friendli_iac.resources.spec import Immutable, SpecModel, WriteOnly
+from friendli_iac.resources.spec import Immutable, Sensitive, SpecModel, WriteOnly
 from friendli_iac.resources.values import Text
 
 # The SDK's own check, made from the schema: `CreateGenericWebhookIntegrationInput`.
@@ -60,7 +60,7 @@ class WebhookSpec(SpecModel):
     team: Annotated[Text, Immutable(), Field(pattern="^[^/:\\s]+$")] = Field(
         description="The team whose automations use it. Changing it makes a new one."
     )
-    url: Annotated[Text, AfterValidator(_url)] = Field(
+    url: Annotated[Text, AfterValidator(_url), Sensitive()] = Field(
         description="Where W&B posts to, such as "
         "`https://api.friendli.ai/dedicated/endpoint/wandb-artifact-create`."
     )

@@ -1,4 +1,4 @@
-"""`kill -9` of the real process: at every request, before and after its effect, and at writes.
+"""`kill -9` of the real process: at requests, before or after their effect, and at writes.
 
 Then `apply` is run again: exactly one endpoint for each address, no orphan, the next plan empty.
 """
@@ -56,10 +56,11 @@ def request_count(root: Path, emulator: Emulator) -> int:
 
 
 @pytest.mark.parametrize("when", ["before", "after"])
-def test_kill_at_every_request(tmp_path: Path, emulator: Emulator, when: str) -> None:
+def test_kill_at_requests(tmp_path: Path, emulator: Emulator, when: str) -> None:
+    """Every other one: before the first, after the second, and so on."""
     count = request_count(tmp_path / "count", emulator)
     assert count > 10
-    for nth in range(1, count + 1):
+    for nth in some(count, 2, first=1 if when == "before" else 2):
         emulator.reset()
         project = prepared(tmp_path / f"{when}{nth}", emulator)
         emulator.hold("*", "", when, nth=nth)  # type: ignore[arg-type]

@@ -355,9 +355,10 @@ class World:
         ]
 
 
-def some(points: int, stride: int) -> range:
+def some(points: int, stride: int, first: int = 1) -> range:
     """Every `stride`-th crash point; FRIENDLI_IAC_EVERY_CRASH=1 tries all of them."""
-    return range(1, points + 1, 1 if os.environ.get("FRIENDLI_IAC_EVERY_CRASH") else stride)
+    every = bool(os.environ.get("FRIENDLI_IAC_EVERY_CRASH"))
+    return range(1 if every else first, points + 1, 1 if every else stride)
 
 
 def code_of(report: Report) -> int:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field, replace
 from typing import Any, Protocol
 
 from friendli_iac.core.keys import Sent, ends, sent_to
 from friendli_iac.core.plan import Change, Plan, Refusal
 from friendli_iac.core.state import State
+from friendli_iac.engine.planning import without_wandb
 from friendli_iac.errors import ApiError, StalePlan
 from friendli_iac.resources import KINDS
 from friendli_iac.resources.artifact import ARTIFACT, ArtifactName
@@ -25,35 +26,39 @@ class Automations(Protocol):
 
 
 @dataclass
-class Firing:
+class OtherAutomations:
     """A watch (`friendli_iac.engine.linking`): no other automation sends the key of what ends.
     `wandb` gives the client, and is None where nothing may be asked.
     """
 
     wandb: Callable[[], Automations] | None = None
-    _away: bool = False  # it could not be asked: once is enough to wait for it
+    _away: set[str] = field(default_factory=set)  # who could not be asked: once is enough to wait
 
     def told(self, state: State, plan: Plan) -> Plan:
         """`plan` with a refusal for each that does, and a warning where W&B could not be asked: its
-        outage keeps nobody from stopping what bills.
+        outage keeps nobody from stopping what bills. While something is to be settled first, it is
+        a warning, too: an interrupted apply may have made it.
         """
+        self._away.clear()
         found, unasked = self._look(state, plan)
-        self._away = bool(unasked)
+        beware = {address: [sentence] for address, sentence in unasked.items()}
+        for one in found if plan.unsettled else ():
+            said = f"{one.message}. If it is not of what is settled first, apply refuses this"
+            beware.setdefault(one.address, []).append(said)
         return replace(
             plan,
             changes=tuple(
-                replace(change, beware=(*change.beware, unasked[change.address]))
-                if change.address in unasked
+                replace(change, beware=(*change.beware, *beware[change.address]))
+                if change.address in beware
                 else change
                 for change in plan.changes
             ),
-            refusals=(*plan.refusals, *found),
+            refusals=(*plan.refusals, *(() if plan.unsettled else found)),
         )
 
     def check(self, state: State, plan: Plan) -> None:
         """StalePlan where one came about, or was enabled, since."""
-        found = [] if self._away else self._look(state, plan)[0]
-        if found:
+        if found := self._look(state, plan)[0]:
             raise StalePlan([f"{one.address}: {one.message}" for one in found])
 
     def missed(self, state: State, live: Mapping[str, Observed | None]) -> dict[str, str]:
@@ -67,28 +72,38 @@ class Firing:
             return [], {}
         ours = {resource.id for resource in state.resources.values()}
         found: list[Refusal] = []
-        try:
-            wandb = self.wandb()
-            for entity in sorted(_entities(state)):
-                for node in wandb.automations(entity):
-                    id = joined(scope_of(node)[1], str(node.get("id")))
-                    if id not in ours:
-                        found += _refusals(node, id, ending)
-        except ApiError as error:
-            said = "whether an automation that is not in state would buy it anew is not known"
-            return found, {change.address: f"{said}: {error}" for change in ending.values()}
-        return found, {}
+        unasked: dict[str, str] = {}
+        for entity in sorted(_entities(state, ending.values()) - self._away):
+            try:
+                nodes = self.wandb().automations(entity)
+            except ApiError as error:
+                self._away.add(entity)
+                said = "whether an automation that is not in state would buy it anew is not known"
+                unasked |= {change.address: f"{said}: {error}" for change in ending.values()}
+                continue
+            for node in nodes:
+                id = joined(scope_of(node)[1], str(node.get("id")))
+                if id not in ours:
+                    found += _refusals(node, id, ending)
+        return found, unasked
 
 
-def _entities(state: State) -> set[str]:
-    """The teams and organizations of W&B that what is in state is from."""
-    found = set()
-    for address, resource in state.resources.items():
-        if KINDS[Address.parse(address).kind].home == "wandb":
-            found.add(resource.project.partition("/")[0])
-        specs = [resource.applied.spec, *(one["spec"] for one in resource.history)]
-        names = {str(name) for spec in specs if (name := get_path(spec, ARTIFACT))}
-        found |= {ArtifactName.parse(name).entity for name in names}
+def _entities(state: State, ending: Iterable[Change]) -> set[str]:
+    """The teams and organizations of W&B that may deploy what is `ending`: those of its artifacts,
+    and of what is in state.
+    """
+    found = {
+        resource.project.partition("/")[0]
+        for address, resource in state.resources.items()
+        if KINDS[Address.parse(address).kind].home == "wandb"
+    }
+    for change in ending:
+        resource = state.resources.get(change.address)
+        while resource is not None:
+            specs = [resource.applied.spec, *(one["spec"] for one in resource.history)]
+            names = {str(name) for spec in specs if (name := get_path(spec, ARTIFACT))}
+            found |= {ArtifactName.parse(name).entity for name in names}
+            resource = resource.deposed
     return found
 
 
@@ -103,7 +118,7 @@ def _refusals(node: Mapping[str, Any], id: str, ending: Mapping[Sent, Change]) -
             f"the automation {theirs['name']!r} of {scope_of(node)[1]} is not in state, and sends "
             "its key: its next event would buy one that nobody knows of",
             f"Disable or delete it in W&B's web page, or take it in: friendli-iac import "
-            f"WebhookAutomation/NAME {id}. To stop what bills meanwhile, terminate the endpoint in "
-            "Friendli's web page.",
+            f"WebhookAutomation/NAME {id}. {without_wandb([change.address])} (a manifest that was "
+            "taken out is put back first). The rest of the plan: --target ADDRESS",
         )
     ]
