@@ -27,7 +27,7 @@ demo: $(VENV)/.demo
 	@PATH="$(CURDIR)/$(VENV)/bin:$$PATH" sh examples/demo.sh
 
 test: lint fresh
-	$(RUN) pytest -n $(WORKERS)
+	$(RUN) pytest -n $(WORKERS) --dist worksteal
 
 lint: $(VENV)/.dev
 	$(RUN) ruff check .

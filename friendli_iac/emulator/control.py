@@ -221,6 +221,7 @@ class Control(RolloutControl):
 
     def reset(self) -> None:
         """Be as at first: no endpoints, requests or faults; time, ids and switches start anew."""
+        self.wandb.reset()  # first: what is held keeps deliveries back that are to be forgotten
         self.faults.clear()
         self.faults.release()
         with self.service.store.lock:
@@ -229,5 +230,4 @@ class Control(RolloutControl):
             self.service.options = replace(self._first_options)
             self.service.course.durations = self._first_durations
             self.service.course.next_rollouts = []
-        self.wandb.reset()
         self.log.clear()
