@@ -31,7 +31,7 @@ def movers(
     themselves. What the plan is not about is as it was applied.
     """
     specs = {a: spec for a, spec in _applied(state).items() if a not in chosen}
-    specs |= {a: wishes[a].spec for a in _of(AUTOMATION, chosen) if a in wishes}
+    specs |= {a: wishes[a].spec for a in of_kind(AUTOMATION, chosen) if a in wishes}
     return _by_endpoint(specs)
 
 
@@ -56,7 +56,7 @@ def note_movers(state: State, address: str, time: float) -> None:
     if not every and (resource is None or not _is_from_wandb(resource)):
         return  # of most, without a look at all the others
     found = _by_endpoint(_applied(state))
-    for name in _of(ENDPOINT, state.resources if every else [address]):
+    for name in of_kind(ENDPOINT, state.resources if every else [address]):
         resource, by = state.resources[name], found.get(name, [""])[0]
         if by:
             resource.mover_ended = 0.0
@@ -68,10 +68,11 @@ def note_movers(state: State, address: str, time: float) -> None:
 
 
 def _applied(state: State) -> dict[str, Spec]:
-    return {a: state.resources[a].applied.spec for a in _of(AUTOMATION, state.resources)}
+    return {a: state.resources[a].applied.spec for a in of_kind(AUTOMATION, state.resources)}
 
 
-def _of(kind: str, addresses: Iterable[str]) -> list[str]:
+def of_kind(kind: str, addresses: Iterable[str]) -> list[str]:
+    """Those of `addresses` that are of this kind."""
     return [address for address in addresses if address.startswith(f"{kind}/")]
 
 

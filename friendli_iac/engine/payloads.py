@@ -6,7 +6,7 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from friendli_iac.core.movers import AUTOMATION, ENDPOINT, deployed_by
+from friendli_iac.core.movers import AUTOMATION, ENDPOINT, deployed_by, of_kind
 from friendli_iac.core.scene import Scene, Wish
 from friendli_iac.core.state import Applied, State
 from friendli_iac.core.wanted import wanted_now
@@ -40,12 +40,13 @@ class PayloadLink:
     def __call__(
         self, wishes: dict[str, Wish], scene: Scene, chosen: Collection[str]
     ) -> dict[str, Wish]:
-        linked = dict(wishes)
-        for address in chosen:
-            if Address.parse(address).kind != AUTOMATION or address not in wishes:
-                continue
+        automations = [a for a in of_kind(AUTOMATION, chosen) if a in wishes]
+        if not automations:
+            return wishes
+        linked, known = dict(wishes), _about(wishes, scene.state, chosen)
+        for address in automations:
             wish = wishes[address]
-            spec, known = copied(wish.spec), _about(wishes, scene.state, chosen)
+            spec = copied(wish.spec)
             if BLANK in (spec["webhook"], spec.get("deploys")):  # a plan with it is refused
                 continue
             follows = {}
@@ -82,9 +83,11 @@ def _about(wishes: Mapping[str, Wish], state: State, chosen: Collection[str]) ->
 
 def as_asked(one: Wish | Applied) -> Spec:
     """A specification with the artifact as it was said: by alias, where that was locked."""
+    artifact = one.asked.get(ARTIFACT)
+    if artifact is None:  # as of most: nothing is copied
+        return one.spec
     spec = copied(one.spec)
-    if artifact := one.asked.get(ARTIFACT):
-        set_path(spec, ARTIFACT, artifact)
+    set_path(spec, ARTIFACT, artifact)
     return spec
 
 
@@ -148,8 +151,8 @@ def outdated(specs: Mapping[str, Spec], endpoints: Collection[str]) -> list[tupl
     are the whole specifications by address.
     """
     found = []
-    for address, spec in sorted(specs.items()):
-        deployed = deployed_by(spec) if Address.parse(address).kind == AUTOMATION else ""
+    for address in sorted(of_kind(AUTOMATION, specs)):
+        spec, deployed = specs[address], deployed_by(specs[address])
         endpoint = specs.get(deployed, {})
         # Without its artifact, where an automation has moved that.
         gpu, model = get_path(endpoint, "instance.gpu"), get_path(endpoint, "model.wandb")
